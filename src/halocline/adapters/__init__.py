@@ -1,0 +1,1 @@
+"""One folder a technology: each knows it alone and speaks our values."""

@@ -1,0 +1,160 @@
+"""Every error code that people can see: what it means and what to try. The docs page is made from it."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One line of the catalogue: a title, what it means, and what to try."""
+
+    title: str
+    meaning: str
+    fix: str
+
+
+CATALOGUE: dict[str, Entry] = {
+    # 1xx: settings and wrong use
+    "HAL-101": Entry(
+        "A setting is out of its range",
+        "A number given as an argument or in a file lies outside the range that the setting allows.",
+        "Use a value in the range that the message states; shares are written 0.8, not 80.",
+    ),
+    "HAL-102": Entry(
+        "An unknown setting or choice",
+        "A name was given that is not one of the names accepted at this place.",
+        "Use one of the names that the message lists.",
+    ),
+    "HAL-103": Entry(
+        "An optional part is not installed",
+        "The command or function needs packages that the bare installation leaves out.",
+        "Run the pip line that the message prints.",
+    ),
+    "HAL-104": Entry(
+        "A URL that cannot be used",
+        "The address is not http:// or https://, or does not name a model as …/v2/models/NAME.",
+        "Write it as https://HOST:PORT/v2/models/NAME.",
+    ),
+    "HAL-105": Entry(
+        "A secret that is not there",
+        "A secret was given by reference (env:NAME or file:PATH) and the reference leads nowhere.",
+        "Set the variable or create the file that the message names.",
+    ),
+    "HAL-106": Entry(
+        "Plaintext on an open network",
+        "The server was asked to listen without TLS on an address that other machines can reach.",
+        "Give --cert and --key, listen on 127.0.0.1, or accept the risk with --allow-plaintext.",
+    ),
+    "HAL-107": Entry(
+        "An address that cannot be listened on",
+        "The port is in use by another program, or this user may not open it.",
+        "Stop the other program, or choose another port with --port.",
+    ),
+    # 2xx: models
+    "HAL-201": Entry(
+        "A model that does not load",
+        "The file is missing, is not an ONNX model, or needs an operator that this runtime lacks.",
+        "Check the path, and try `halocline model inspect` on the file.",
+    ),
+    "HAL-202": Entry(
+        "No telling what the scores are",
+        "The model's graph does not show whether its output holds probabilities or logits.",
+        'Say it: scores="logits" or scores="probabilities".',
+    ),
+    "HAL-203": Entry(
+        "Labels that do not fit",
+        "The number of labels differs from the number of classes, or the label file cannot be read.",
+        "Give one label for each class, in the order of the model's outputs.",
+    ),
+    "HAL-204": Entry(
+        "The tiers disagree about the labels",
+        "The labels of the edge model and of the cloud model are not the same set of names.",
+        "Give label_map={cloud label: edge label} to Tiered.",
+    ),
+    "HAL-205": Entry(
+        "An execution provider that is not there",
+        "The provider asked for is not built into the installed ONNX Runtime, or refused the model.",
+        "Use one of the providers that the message lists, or install the runtime that carries it.",
+    ),
+    "HAL-206": Entry(
+        "A folder of models that cannot be served",
+        "The folder holds no NAME/VERSION/model.onnx, or two models claim the same name and version.",
+        "Lay the folder out as NAME/VERSION/model.onnx.",
+    ),
+    # 3xx: inputs
+    "HAL-301": Entry(
+        "An input of the wrong shape",
+        "The sample does not have the shape that the model takes.",
+        "Reshape it as the message says; the batch axis may be left out for one sample.",
+    ),
+    "HAL-302": Entry(
+        "An input of the wrong type",
+        "The sample does not have the dtype that the model takes.",
+        "Convert it as the message says, for example x.astype('float32').",
+    ),
+    "HAL-303": Entry(
+        "An input with NaN, or with no rows",
+        "The batch is empty, or holds NaN where the model expects numbers.",
+        "Drop or fill such rows before the call; allow_nan=True where NaN means something to the model.",
+    ),
+    "HAL-304": Entry(
+        "A data file that cannot be read",
+        "The file does not exist or is not one of the formats that the command reads.",
+        "Check the path and the format named in the message.",
+    ),
+    # 4xx: the cloud and the link
+    "HAL-401": Entry(
+        "The cloud gave no answer in time",
+        "In the mode cloud_only there is no edge answer to fall back to, and the cloud call failed.",
+        "Try again, raise deadline_s, or use the mode prefer_cloud, which falls back to the edge.",
+    ),
+    "HAL-402": Entry(
+        "The cloud's certificate was not accepted",
+        "The certificate is expired, signed by an unknown authority, or names another host.",
+        "Give the right authority with ca=PATH; `halocline doctor` shows the certificate seen.",
+    ),
+    "HAL-403": Entry(
+        "The cloud refused",
+        "The cloud model's server answered with an error status.",
+        "Read the server's message; check the model name and the token.",
+    ),
+    "HAL-404": Entry(
+        "The cloud cannot be reached",
+        "No connection could be opened to the address.",
+        "Check the address, the network and that the server runs; `halocline doctor URL` tells more.",
+    ),
+    "HAL-405": Entry(
+        "The cloud's answer is not valid",
+        "The answer does not follow the Open Inference Protocol or does not fit the model's metadata.",
+        "Check that the URL names the model you mean and that its server speaks protocol v2.",
+    ),
+    "HAL-406": Entry(
+        "Closed",
+        "The object was closed and cannot be called any more.",
+        "Create a new one, or call inside the `with` block.",
+    ),
+    # 5xx: serving
+    "HAL-501": Entry(
+        "A request that is not in the protocol's form",
+        "The body or the headers of a request to the server do not follow the Open Inference Protocol.",
+        "Correct what the message names.",
+    ),
+    "HAL-502": Entry(
+        "No such model here",
+        "The server holds no model of that name and version.",
+        "List what is served: GET /v2/models or `halocline doctor URL`.",
+    ),
+    "HAL-503": Entry(
+        "The server is full, draining, or not ready",
+        "A limit on waiting requests is reached, or the server is starting or stopping.",
+        "Try again after the seconds given in Retry-After.",
+    ),
+    "HAL-504": Entry(
+        "A request above a limit",
+        "The body, the batch or the headers are larger than the server allows.",
+        "Send less at once, or raise the limit on the server.",
+    ),
+    "HAL-505": Entry(
+        "The model failed on this request",
+        "The runtime raised an error while the model was running.",
+        "Read the server's log, where the cause stands under the same request id.",
+    ),
+}

@@ -1,0 +1,1 @@
+"""Parse, assemble, run, print."""

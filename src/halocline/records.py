@@ -1,0 +1,228 @@
+"""What flows through the loop: requests, predictions, replies, outcomes and corrections."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class Task(StrEnum):
+    """What a model does; it decides the shape of `Prediction.value`."""
+
+    CLASSIFY = "classify"
+    DETECT = "detect"
+    REGRESS = "regress"
+    SCORE = "score"
+
+
+class Tier(StrEnum):
+    """Where an answer was computed."""
+
+    EDGE = "edge"
+    CLOUD = "cloud"
+
+
+class Mode(StrEnum):
+    """Which tier is asked, in the words users of hybrid inference know."""
+
+    PREFER_EDGE = "prefer_edge"
+    """The gate decides (the default)."""
+    EDGE_ONLY = "edge_only"
+    """The cloud is never called."""
+    CLOUD_ONLY = "cloud_only"
+    """The edge model is never run: the baseline to start from. No cloud answer in time is an error."""
+    PREFER_CLOUD = "prefer_cloud"
+    """Every row goes up; the edge answer stands in when the cloud gives none in time."""
+
+
+class Reason(StrEnum):
+    """Why a reply is what it is. The one list that replies, metrics and docs share."""
+
+    CONFIDENT = "confident"
+    """The edge model was sure enough."""
+    ESCALATED = "escalated"
+    """The edge model was not sure enough, and the cloud answered in time."""
+    MODE = "mode"
+    """The mode in force asked for this tier, whatever the confidence."""
+    PENDING = "pending"
+    """`want_async`: this is the edge answer, the cloud's verdict follows as a Correction."""
+    BUDGET = "budget"
+    """The escalation budget is used up; the edge answer stands."""
+    DEADLINE = "deadline"
+    """The cloud did not answer before the deadline."""
+    REFUSED = "refused"
+    """The cloud said no: connection refused, an HTTP error status, or "not before" (429, 503)."""
+    UNREACHABLE = "unreachable"
+    """No connection could be opened: the name does not resolve, or no route leads there."""
+    UNTRUSTED = "untrusted"
+    """The other side's certificate is not acceptable, or ours was not accepted."""
+    DISCONNECTED = "disconnected"
+    """The connection ended before the answer was whole."""
+    INVALID_ANSWER = "invalid_answer"
+    """An answer came, and it is not one: garbage, wrong shape, type or row count, NaN, too large."""
+    BREAKER_OPEN = "breaker_open"
+    """The cloud failed repeatedly and is not tried until the next probe."""
+    LINK_TOO_SLOW = "link_too_slow"
+    """On the link as measured, the answer cannot arrive before the deadline; it was not tried."""
+
+    @property
+    def degraded(self) -> bool:
+        """True where an escalation was wanted and failed, so that a lesser answer stands in."""
+        return self in _DEGRADED
+
+
+_DEGRADED = frozenset(
+    {
+        Reason.DEADLINE,
+        Reason.REFUSED,
+        Reason.UNREACHABLE,
+        Reason.UNTRUSTED,
+        Reason.DISCONNECTED,
+        Reason.INVALID_ANSWER,
+        Reason.BREAKER_OPEN,
+        Reason.LINK_TOO_SLOW,
+    }
+)
+
+
+class ScoreKind(StrEnum):
+    """What the numbers in a classifier's score output are."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+    LOG_PROBABILITIES = "log_probabilities"
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """A model by name and version, written `name@version`; an unknown version is the empty string."""
+
+    name: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """Name, numpy dtype and shape of one model input or output; -1 is any size.
+
+    `dtype` is a numpy dtype name (`float32`, `int64`, `bool`, …) or `object` for strings.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class ModelSpec(msgspec.Struct, frozen=True):
+    """What a model takes and gives, and how its scores are to be read.
+
+    The first axis of every input and output is the batch. `score_kind` is None where neither the
+    model nor the user has said what the numbers are; `score_output` names the output that holds one
+    row of class scores `[batch, classes]`.
+    """
+
+    ref: ModelRef
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    labels: tuple[str, ...] | None = None
+    score_output: str | None = None
+    score_kind: ScoreKind | None = None
+    task: Task = Task.CLASSIFY
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One sample to be answered.
+
+    `captured_s` is wall-clock seconds since the epoch (for people; order is never read from it),
+    `source` the sensor it came from, `group` the patient, machine or shop it belongs to. `id` is a
+    UUIDv7, made here when not given.
+    """
+
+    inputs: Array
+    id: str | None = None
+    captured_s: float | None = None
+    source: str | None = None
+    group: str | None = None
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model says of one sample.
+
+    `value` has the task's shape: the label (or class index without labels) of a classifier, boxes,
+    a number, an anomaly score. `scores` are class probabilities `[classes]`, where the task has them;
+    `outputs` are the model's own outputs for this row, by name, the batch axis removed.
+    """
+
+    value: Any
+    confidence: float
+    model: ModelRef
+    task: Task = Task.CLASSIFY
+    index: int | None = None
+    label: str | None = None
+    scores: Array | None = None
+    outputs: Mapping[str, Array] = {}
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """The one answer to one request: what, how sure, from which tier, why, and how long it took.
+
+    `edge_s`, `gate_s` and `cloud_s` are seconds spent in each part; None where that part did not run.
+    The fields of the answer have the meaning they have in `Prediction`, and come from the model of
+    `tier`. `degraded` means that an escalation was wanted and failed (see `Reason`).
+    """
+
+    id: str
+    value: Any
+    confidence: float
+    tier: Tier
+    reason: Reason
+    degraded: bool
+    index: int | None
+    label: str | None
+    scores: Array | None
+    outputs: Mapping[str, Array]
+    edge_s: float | None
+    gate_s: float | None
+    cloud_s: float | None
+    edge_model: ModelRef | None
+    cloud_model: ModelRef | None
+    task: Task = Task.CLASSIFY
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """The cloud's verdict on a request that was already answered at the edge; `id` is the reply's.
+
+    `changed` tells whether it differs from what the caller was told. `cloud_s` is seconds from the
+    escalation to the verdict.
+    """
+
+    id: str
+    prediction: Prediction
+    replied: Any
+    changed: bool
+    cloud_s: float
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What is recorded of one answered request: no payload, only what was decided and why."""
+
+    id: str
+    tier: Tier
+    reason: Reason
+    degraded: bool
+    confidence: float
+    index: int | None
+    label: str | None
+    edge_s: float | None
+    gate_s: float | None
+    cloud_s: float | None
+    edge_model: ModelRef | None
+    cloud_model: ModelRef | None
+    captured_s: float | None = None
+    source: str | None = None
+    group: str | None = None

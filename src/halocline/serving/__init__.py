@@ -1,0 +1,1 @@
+"""What every server of predictions shares; it knows no protocol."""

@@ -1,0 +1,1 @@
+"""Values to bytes and back: the only place that knows a format."""
