@@ -52,7 +52,7 @@ Verdict: TypeAlias = Answered | Failed
 
 
 class Upstream(Protocol):
-    """A model elsewhere, asked under a deadline. Thread-safe; whatever the cloud does is a value, not an error."""
+    """A model elsewhere, asked under a deadline. Thread-safe; what the cloud does is a value, not an error."""
 
     @property
     def spec(self) -> ModelSpec | None:
@@ -80,12 +80,14 @@ class Upstream(Protocol):
 
 
 class OutcomeSink(Protocol):
-    """Where outcomes go. Called on the caller's thread: it must be quick, and an error in it is counted, not raised."""
+    """Where outcomes go."""
 
-    def record(self, outcome: Outcome) -> None: ...
+    def record(self, outcome: Outcome) -> None:
+        """Take one outcome, quickly, on the caller's thread; an error raised here is counted, not passed on."""
 
 
 class CorrectionSink(Protocol):
-    """Where the cloud's late verdicts go. Called from a background thread."""
+    """Where the cloud's late verdicts go."""
 
-    def __call__(self, correction: Correction, /) -> None: ...
+    def __call__(self, correction: Correction, /) -> None:
+        """Take one correction, on a background thread."""
