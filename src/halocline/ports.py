@@ -52,7 +52,7 @@ Verdict: TypeAlias = Answered | Failed
 
 
 class Upstream(Protocol):
-    """A model elsewhere, asked under a deadline. Thread-safe; what the cloud does is a value, not an error."""
+    """A model elsewhere, asked under a deadline. Thread-safe; its failures are values, not errors."""
 
     @property
     def spec(self) -> ModelSpec | None:
@@ -83,7 +83,7 @@ class OutcomeSink(Protocol):
     """Where outcomes go."""
 
     def record(self, outcome: Outcome) -> None:
-        """Take one outcome, quickly, on the caller's thread; an error raised here is counted, not passed on."""
+        """Take one outcome, quickly, on the caller's thread; an error here is counted, not passed on."""
 
 
 class CorrectionSink(Protocol):
