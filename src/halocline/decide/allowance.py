@@ -1,0 +1,59 @@
+"""Decide how many rows the escalation budget lets go up: a token bucket, state in, state out."""
+
+import math
+
+import msgspec
+
+from halocline.errors import Misconfigured
+
+
+class EscalationBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """At most this share of the rows, or this many rows a minute, goes up. Exactly one is given.
+
+    Over any stretch of n rows (or m minutes) at most `share * n + burst` (or `per_minute * m + burst`)
+    rows go up; `burst` is how many may go at once after a quiet time.
+    """
+
+    share: float | None = None
+    per_minute: float | None = None
+    burst: float = 10.0
+
+    def __post_init__(self) -> None:
+        if (self.share is None) == (self.per_minute is None):
+            raise Misconfigured(
+                "HAL-101",
+                "an escalation budget is either a share of the rows or a number a minute, one of them",
+            )
+        if self.share is not None and not 0 <= self.share <= 1:
+            raise Misconfigured("HAL-101", f"budget.share must be in [0, 1], got {self.share}")
+        if self.per_minute is not None and not (math.isfinite(self.per_minute) and self.per_minute >= 0):
+            raise Misconfigured("HAL-101", f"budget.per_minute must be 0 or more, got {self.per_minute}")
+        if not (math.isfinite(self.burst) and self.burst >= 1):
+            raise Misconfigured("HAL-101", f"budget.burst must be 1 or more, got {self.burst}")
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """What is left in the bucket, and when it was last filled (monotonic seconds)."""
+
+    tokens: float
+    filled_s: float
+
+
+def full(budget: EscalationBudget, now_s: float) -> Allowance:
+    """The allowance to start with."""
+    return Allowance(budget.burst, now_s)
+
+
+def seen(budget: EscalationBudget, allowance: Allowance, rows: int, now_s: float) -> Allowance:
+    """The allowance after `rows` more rows were seen, at `now_s`."""
+    if budget.share is not None:
+        gained = budget.share * rows
+    else:
+        gained = (budget.per_minute or 0.0) / 60.0 * max(now_s - allowance.filled_s, 0.0)
+    return Allowance(min(allowance.tokens + gained, budget.burst), now_s)
+
+
+def take(allowance: Allowance, wanted: int) -> tuple[int, Allowance]:
+    """How many of the rows that want to go up may, and the allowance after them."""
+    granted = min(wanted, int(allowance.tokens + 1e-9))  # ten times 0.1 is a whole token
+    return granted, Allowance(allowance.tokens - granted, allowance.filled_s)
