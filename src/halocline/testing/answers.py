@@ -1,15 +1,16 @@
 """Say the bytes, right or spoilt on purpose, that an inference server answers with."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from halocline.records import Array
+from halocline.errors import Rejected
+from halocline.records import Array, ModelRef, ModelSpec, ScoreKind, TensorSpec
+from halocline.wire import oip
 
-_HEADER_LENGTH = "Inference-Header-Content-Length"
+VERSION = "1"
+OUTPUT = "probabilities"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def http(status: int, phrase: str, body: bytes, headers: dict[str, str] | None =
 
 def error(status: int, phrase: str, message: str, headers: dict[str, str] | None = None) -> bytes:
     """An error in the protocol's form."""
-    return http(status, phrase, _json({"error": message}), headers)
+    return http(status, phrase, oip.encode_error(message), headers)
 
 
 def body_bytes(answer: bytes) -> int:
@@ -79,57 +80,50 @@ class FixedModel:
     classes: int
     predict: Callable[[Array], Array] | None
     binary: bool
+    labels: tuple[str, ...] | None
 
     def answer(self, head: Head, body: bytes, spoil: str = "ok") -> bytes:
         """The answer to any request of the protocol; an inference may be spoilt by name of the fault."""
         model = f"/v2/models/{self.name}"
         if head.method == "POST" and head.path == f"{model}/infer":
             return self._infer(head, body, spoil)
-        known: dict[str, Any] = {
-            "/v2": self._server(),
-            model: self._metadata(),
-            f"{model}/ready": {"name": self.name, "ready": True},
-            "/v2/health/live": {"live": True},
-            "/v2/health/ready": {"ready": True},
+        server = oip.ServerInfo("halocline fault server", "1", (oip.BINARY_EXTENSION,) if self.binary else ())
+        known = {
+            "/v2": oip.encode_server_metadata(server),
+            model: oip.encode_model_metadata(self._spec(), platform="halocline_fault_server"),
+            f"{model}/ready": b'{"ready":true}',
+            "/v2/health/live": b'{"live":true}',
+            "/v2/health/ready": b'{"ready":true}',
         }
         if head.method == "GET" and head.path in known:
-            return http(200, "OK", _json(known[head.path]))
+            return http(200, "OK", known[head.path])
         return error(404, "Not Found", f"nothing at {head.path}; the model is at {model}")
 
-    def _server(self) -> dict[str, Any]:
-        extensions = ["binary_tensor_data"] if self.binary else []
-        return {"name": "halocline fault server", "version": "1", "extensions": extensions}
-
-    def _metadata(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "versions": ["1"],
-            "platform": "halocline_fault_server",
-            "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, self.features]}],
-            "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, self.classes]}],
-        }
+    def _spec(self) -> ModelSpec:
+        return ModelSpec(
+            ModelRef(self.name, VERSION),
+            inputs=(TensorSpec("x", "float32", (-1, self.features)),),
+            outputs=(TensorSpec(OUTPUT, "float32", (-1, self.classes)),),
+            labels=self.labels,
+            score_output=OUTPUT,
+            score_kind=ScoreKind.PROBABILITIES,
+        )
 
     def _infer(self, head: Head, body: bytes, spoil: str) -> bytes:
+        header_bytes = head.headers.get(oip.HEADER_LENGTH.lower())
         try:
-            request, x, wants_binary = self._read(head, body)
-        except (ValueError, KeyError, IndexError, TypeError) as fault:
+            request = oip.decode_request(body, header_bytes=int(header_bytes) if header_bytes else None)
+            scores = self._scores(request.feed["x"])
+        except (Rejected, ValueError, KeyError) as fault:
             return error(400, "Bad Request", f"not an inference request of this model: {fault}")
-        given = self.predict(x) if self.predict is not None else fixed_scores(x, self.classes)
-        scores = np.asarray(given, np.float32)
-        return _write(self.name, str(request.get("id", "")), _spoilt(scores, spoil), wants_binary)
+        wanted = {output.name: output.binary for output in request.outputs or ()}
+        binary = wanted.get(OUTPUT, request.binary_output)
+        return _written(ModelRef(self.name, VERSION), request.id, _spoilt(scores, spoil), binary)
 
-    def _read(self, head: Head, body: bytes) -> tuple[dict[str, Any], Array, bool]:
-        header_bytes = int(head.headers.get(_HEADER_LENGTH.lower(), len(body)))
-        request = json.loads(body[:header_bytes])
-        tensor = request["inputs"][0]
-        shape = tuple(tensor["shape"])
-        if "binary_data_size" in tensor.get("parameters", {}):
-            x = np.frombuffer(body, "<f4", offset=header_bytes).reshape(shape)
-        else:
-            x = np.asarray(tensor["data"], np.float32).reshape(shape)
-        wanted = request.get("outputs") or [{}]
-        wants_binary = request.get("parameters", {}).get("binary_data_output", False)
-        return request, x, bool(wanted[0].get("parameters", {}).get("binary_data", wants_binary))
+    def _scores(self, x: Array) -> Array:
+        if self.predict is None:
+            return fixed_scores(x, self.classes)
+        return np.asarray(self.predict(x), np.float32)
 
 
 def _spoilt(scores: Array, spoil: str) -> Array:
@@ -146,20 +140,13 @@ def _spoilt(scores: Array, spoil: str) -> Array:
             return scores
 
 
-def _write(model: str, request_id: str, scores: Array, binary: bool) -> bytes:
-    datatype = "INT64" if scores.dtype == np.int64 else "FP32"
-    output: dict[str, Any] = {"name": "probabilities", "datatype": datatype, "shape": list(scores.shape)}
-    answer = {"model_name": model, "model_version": "1", "id": request_id, "outputs": [output]}
-    if not binary:
-        output["data"] = scores.ravel().tolist()
-        return http(200, "OK", _json(answer))
-    raw = scores.tobytes()
-    output["parameters"] = {"binary_data_size": len(raw)}
-    header = _json(answer)
-    kind = {"Content-Type": "application/octet-stream", _HEADER_LENGTH: str(len(header))}
-    return http(200, "OK", header + raw, kind)
-
-
-def _json(value: Any) -> bytes:
-    # NaN is not JSON; servers that write it anyway are part of what is being played here.
-    return json.dumps(value).encode()
+def _written(model: ModelRef, request_id: str, scores: Array, binary: bool) -> bytes:
+    # NaN is not JSON and our codec does not write it; a server that does is what is played here.
+    nan_in_json = not binary and bool(np.isnan(scores).any())
+    written = np.full_like(scores, 0.5) if nan_in_json else scores
+    encoded = oip.encode_response(model, request_id, [(OUTPUT, written, binary)])
+    body = b"".join(encoded.parts)
+    if encoded.header_bytes is None:
+        return http(200, "OK", body.replace(b"0.5", b"NaN") if nan_in_json else body)
+    kind = {"Content-Type": "application/octet-stream", oip.HEADER_LENGTH: str(encoded.header_bytes)}
+    return http(200, "OK", body, kind)

@@ -96,11 +96,12 @@ class FaultServer:
         classes: int = 10,
         predict: Callable[[Array], Array] | None = None,
         binary: bool = True,
+        labels: tuple[str, ...] | None = None,
         cert: str | Path | None = None,
         port: int = 0,
     ) -> None:
         self.model = answers.FixedModel(
-            name=model, features=features, classes=classes, predict=predict, binary=binary
+            name=model, features=features, classes=classes, predict=predict, binary=binary, labels=labels
         )
         self.slow_s = 1.0
         self.trickle_s = 1.0
