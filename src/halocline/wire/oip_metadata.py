@@ -200,7 +200,7 @@ def _tensor_spec(tensor: _Tensor) -> TensorSpec:
 
 def _output_parameters(spec: ModelSpec, tensor: TensorSpec) -> dict[str, object]:
     """The presence of `score_kind`, null or not, marks the output that holds the scores."""
-    bearer = spec.score_output or (spec.outputs[0].name if spec.labels else None)
+    bearer = spec.outputs[0].name if spec.score_output is None else spec.score_output
     if tensor.name != bearer:
         return {}
     parameters: dict[str, object] = {}
@@ -208,7 +208,7 @@ def _output_parameters(spec: ModelSpec, tensor: TensorSpec) -> dict[str, object]
         parameters["labels"] = spec.labels
     if spec.score_output is not None:
         parameters["score_kind"] = spec.score_kind
-    return {"parameters": parameters}
+    return {"parameters": parameters} if parameters else {}
 
 
 def _score_output(outputs: Sequence[_Tensor]) -> _Tensor | None:
