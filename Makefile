@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
+# Arguments for the program behind a target: make demo ARGS=--json, make test ARGS="-k gate".
+ARGS   ?=
 
-.PHONY: help setup demo test check wheel-check bench bench-peers interop soak docs lock clean
+.PHONY: help setup demo test check wheel-check bench bench-peers docs lock support clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -12,18 +14,48 @@ help: ## list the targets
 
 setup: $(STAMP) ## a virtual environment from the locked requirements, the project in it, editable
 
+# An environment that lost its interpreter, or that a run broke off half-way, is made anew.
 $(STAMP): requirements/boot.txt requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"Halocline needs Python 3.11 or newer, {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	@echo "setting up $(VENV) (once; about a minute)" >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/boot.txt
 	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
 	@touch $@
 
+demo: $(STAMP) ## the whole loop on this machine, with faults and a scorecard
+	@$(BIN)/halocline demo $(ARGS)
+
+test: check wheel-check ## everything that must hold before a change lands
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## lint, format, types, import contracts, generated pages
+	@$(BIN)/ruff check -q
+	@$(BIN)/ruff format -q --check
+	@$(BIN)/python -m mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache --no-logo >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	@$(BIN)/python tools/docs.py --check
+	@echo "check: lint, format, types, import contracts and generated pages hold" >&2
+
+wheel-check: $(STAMP) ## build the wheel and try it in an environment that holds nothing else
+	@$(BIN)/python tools/wheel_check.py
+
+bench: $(STAMP) ## every benchmark, alone, into benchmarks/results
+	@set -e; for file in benchmarks/[a-z]*.py; do echo "$$file" >&2; $(BIN)/python "$$file" --json --write $(ARGS); done
+
+docs: $(STAMP) ## write the generated pages of docs/reference anew
+	@$(BIN)/python tools/docs.py
+
+COMPILE = $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-annotate
+
 lock: $(STAMP) ## renew the locked requirements (hashes, no addresses)
-	$(BIN)/uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra dev -o requirements/dev.txt
-	echo 'uv==0.13.9' | $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-header --no-annotate - -o requirements/boot.txt
+	$(COMPILE) --upgrade pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml -c requirements/dev.txt -o requirements/bare.txt
+	echo 'uv==0.13.9' | $(COMPILE) - -o requirements/boot.txt
+
+support: $(STAMP) ## ask the package index on which systems every dependency has a wheel
+	@$(BIN)/python tools/support.py
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-peers build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

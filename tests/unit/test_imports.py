@@ -1,0 +1,52 @@
+"""`import halocline` stays light, and the names it offers are a list that changes on purpose."""
+
+import subprocess
+import sys
+
+import pytest
+
+import halocline
+
+HEAVY = [
+    "asyncio",
+    "cryptography",
+    "cyclopts",
+    "httptools",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "prometheus_client",
+    "rich",
+    "sklearn",
+    "ssl",
+    "uvicorn",
+]
+NAMES: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    """The modules of a fresh interpreter that has imported halocline and nothing else."""
+    script = "import halocline, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", HEAVY)
+def test_importing_the_package_does_not_load(module: str, loaded: set[str]) -> None:
+    assert module not in loaded
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(halocline.__all__) == NAMES
+    assert sorted(set(dir(halocline)) & set(NAMES)) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_there_at_first_use(name: str) -> None:
+    assert getattr(halocline, name) is not None
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = halocline.nonsense  # type: ignore[attr-defined]

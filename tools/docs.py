@@ -1,0 +1,96 @@
+"""Write the pages of docs/reference from the code they describe; with --check, say which are stale."""
+
+import ast
+import sys
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from pathlib import Path
+
+from halocline import records
+from halocline.catalogue import CATALOGUE
+from halocline.records import Reason
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+FAMILIES = {
+    "1": "Settings and wrong use",
+    "2": "Models",
+    "3": "Inputs",
+    "4": "The cloud and the link",
+    "5": "Serving",
+}
+
+
+def main() -> None:
+    """Write every page, or compare every page with what would be written."""
+    pages = {name: make() for name, make in PAGES.items()}
+    if "--check" not in sys.argv[1:]:
+        REFERENCE.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            (REFERENCE / name).write_text(text, encoding="utf-8")
+        return
+    stale = [name for name, text in pages.items() if not is_current(REFERENCE / name, text)]
+    if stale:
+        sys.exit(f"stale in docs/reference: {', '.join(stale)}. Try: make docs")
+
+
+def is_current(path: Path, text: str) -> bool:
+    """True where the page exists and says exactly this."""
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def errors() -> str:
+    """The page of error codes."""
+    intro = (
+        "Every error that people see ends in a code. What a code means does not change, and one that "
+        "falls out of use is not given to another error."
+    )
+    parts = [intro]
+    family = ""
+    for code, entry in sorted(CATALOGUE.items()):
+        if code[4] != family:
+            family = code[4]
+            parts.append(f"## {FAMILIES[family]}")
+        parts.append(f"### {code}\n\n**{entry.title}.** {entry.meaning}\n\nWhat to try: {entry.fix}")
+    return page("Errors", "src/halocline/catalogue.py", parts)
+
+
+def reasons() -> str:
+    """The page of the reasons that a reply can carry."""
+    told = told_of(Reason)
+    rows = [(f"`{reason.value}`", told[reason.name], "yes" if reason.degraded else "") for reason in Reason]
+    intro = (
+        "`reply.reason` says why a reply is what it is. Replies, outcomes and metrics share this one list. "
+        "A degraded reply holds the edge answer because an escalation was wanted and failed."
+    )
+    parts = [intro, table(("reason", "what happened", "degraded"), rows)]
+    return page("Reasons", "src/halocline/records.py", parts)
+
+
+def page(title: str, source: str, parts: Iterable[str]) -> str:
+    """A page under its title, which says where it comes from."""
+    head = f"<!-- Made by `make docs` from {source}. Change it there. -->"
+    return "\n\n".join([head, f"# {title}", *parts]) + "\n"
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def told_of(kind: type) -> dict[str, str]:
+    """What the string under each member of a class in records.py says of that member."""
+    tree = ast.parse(Path(str(records.__file__)).read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    told = {}
+    for member, text in pairwise(classes[kind.__name__].body):
+        match member, text:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(words))):
+                told[name] = " ".join(words.split())
+    return told
+
+
+PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "reasons.md": reasons}
+
+if __name__ == "__main__":
+    main()
