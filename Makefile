@@ -1,5 +1,7 @@
 # Every target sets up what it needs; a second run starts at once.
-PYTHON ?= python3
+# The first that is new enough, or say which: make PYTHON=/path/to/python3.12 …
+PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
+    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
@@ -16,7 +18,8 @@ setup: $(STAMP) ## a virtual environment from the locked requirements, the proje
 
 # An environment that lost its interpreter, or that a run broke off half-way, is made anew.
 $(STAMP): requirements/boot.txt requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"Halocline needs Python 3.11 or newer, {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("this is %d.%d" % v)' || { echo \
+    "Halocline needs Python 3.11 or newer: $(PYTHON) is not. Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "setting up $(VENV) (once; about a minute)" >&2
 	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/boot.txt
