@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from halocline import samples
+import halocline
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -61,7 +61,7 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Do what one block says."""
         if block.mark == "needs: digits-server" and not self.servers:
-            self.start(f"halocline serve {samples.digits().cloud_path} --port 8000")
+            self.start(f"halocline serve {halocline.samples.digits().cloud_path} --port 8000")
         if block.mark.startswith("not run:") or block.language in SHOWN_ONLY:
             return
         text = block.text.replace(ADDRESS, self.address)
@@ -120,7 +120,8 @@ def _name(path: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_block_of_a_page_says_what_it_is(page: Path) -> None:
-    assert page.read_text(encoding="utf-8").count("\n```") == 2 * len(blocks(page)), "a fence is not closed"
+    fences = re.findall(r"(?m)^ *```", page.read_text(encoding="utf-8"))
+    assert len(fences) == 2 * len(blocks(page)), "a fence is not closed, or stands in a list"
     for block in blocks(page):
         assert block.language in SHOWN_ONLY | {"python", "console"}, f"{page.name}:{block.line}"
         assert not block.mark or MARKS.fullmatch(block.mark), f"{page.name}:{block.line}: {block.mark}"
