@@ -1,0 +1,117 @@
+"""A model that ONNX Runtime runs in this process."""
+
+from typing import Any
+
+from halocline.adapters.onnxruntime.inputs import OneInput, SeveralInputs, show
+from halocline.adapters.onnxruntime.providers import Force
+from halocline.adapters.onnxruntime.scores import Scores
+from halocline.decide.scores import probabilities
+from halocline.errors import Misconfigured
+from halocline.ports import Feed
+from halocline.records import Array, ModelSpec, Prediction, ScoreKind
+
+
+class OnnxModel:
+    """A loaded model; implements `halocline.ports.Model`. Made by `load`. Thread-safe."""
+
+    def __init__(
+        self,
+        session: Any,
+        spec: ModelSpec,
+        *,
+        scores: Scores,
+        force: Force,
+        warmup_s: float | None,
+        allow_nan: bool,
+        keep: object = None,
+    ) -> None:
+        self.spec = spec
+        self.provider = force
+        """The execution provider in force, and why it is that one."""
+        self.scores = scores
+        """Which output holds the class scores, what they are, and how that is known."""
+        self.warmup_s = warmup_s
+        """Seconds that the first run took, or None where no run on made-up values was possible."""
+        name = str(spec.ref)
+        self._intake: OneInput | SeveralInputs = (
+            OneInput(spec.inputs[0], name, allow_nan=allow_nan)
+            if len(spec.inputs) == 1
+            else SeveralInputs(spec.inputs, name, allow_nan=allow_nan)
+        )
+        self._one = self._intake.one
+        self._many = self._intake.many
+        self._run = session.run
+        self._names = [each.name for each in spec.outputs]
+        # ONNX Runtime reads weights from the caller's buffer for as long as the session lives.
+        self._keep = (session, keep)
+
+    def conform(self, sample: Array | Feed) -> dict[str, Array]:
+        """Check one sample, with or without its batch axis, and give the feed of one row.
+
+        Raises Rejected (HAL-301, HAL-302, HAL-303) saying what was expected, what came, what to try.
+        """
+        return self._one(sample)
+
+    def conform_batch(self, batch: Array | Feed) -> dict[str, Array]:
+        """Check a batch of one row or more and give its feed. Raises as `conform` does."""
+        return self._many(batch)
+
+    def run(self, feed: Feed) -> list[Array]:
+        """The outputs, in the order of `spec.outputs`, for a feed that `conform` or `conform_batch` gave."""
+        outputs: list[Array] = self._run(self._names, feed)
+        return outputs
+
+    def predict(self, sample: Array | Feed) -> Prediction:
+        """What the model says of one sample. Raises as `conform` and `require_scores` do."""
+        return self._predictions(self.conform(sample))[0]
+
+    def predict_batch(self, batch: Array | Feed) -> list[Prediction]:
+        """What the model says of each row. Raises as `conform_batch` and `require_scores` do."""
+        return self._predictions(self.conform_batch(batch))
+
+    def require_scores(self) -> tuple[int, ScoreKind]:
+        """Where the class scores are among the outputs, and what they are.
+
+        Raises Misconfigured (HAL-202) where neither the graph nor the caller has said it.
+        """
+        if self.scores.kind is None or self.scores.output is None:
+            outputs = ", ".join(f"{each.name} {show(each)}" for each in self.spec.outputs)
+            raise Misconfigured(
+                "HAL-202",
+                f"{self.spec.ref}: no telling what its scores are ({self.scores.how}); it gives {outputs}. "
+                f"Say it when loading: scores='logits' or scores='probabilities', with score_output=NAME "
+                f"where it has several outputs",
+            )
+        return self._names.index(self.scores.output), self.scores.kind
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        takes = ", ".join(f"{each.name} {show(each)}" for each in spec.inputs)
+        gives = ", ".join(f"{each.name} {show(each)}" for each in spec.outputs)
+        kind = self.scores.kind.value if self.scores.kind else "unknown"
+        labels = f"{len(spec.labels)} labels" if spec.labels else "no labels"
+        return (
+            f"<OnnxModel {spec.ref}: {takes} -> {gives}; scores: {kind} ({self.scores.how}); {labels}; "
+            f"runs on {self.provider.short} ({self.provider.why})>"
+        )
+
+    def _predictions(self, feed: Feed) -> list[Prediction]:
+        at, kind = self.require_scores()
+        outputs = self.run(feed)
+        scores = probabilities(outputs[at], kind)
+        labels = self.spec.labels
+        predictions = []
+        for row, index in enumerate(scores.argmax(axis=1).tolist()):
+            label = labels[index] if labels else None
+            predictions.append(
+                Prediction(
+                    value=index if label is None else label,
+                    confidence=float(scores[row, index]),
+                    model=self.spec.ref,
+                    index=index,
+                    label=label,
+                    scores=scores[row],
+                    outputs={name: output[row] for name, output in zip(self._names, outputs, strict=True)},
+                )
+            )
+        return predictions
