@@ -1,3 +1,108 @@
-"""Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."""
+"""Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them.
+
+    import halocline as hc
+
+    edge = hc.load("edge.onnx")
+    cloud = hc.connect("https://hub:8443/v2/models/cloud")
+    tiered = hc.Tiered(edge, cloud, threshold=0.8, deadline_s=0.3)
+    reply = tiered.infer(image)
+
+Every public name is imported at its first use, so that a device loads only what it runs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from halocline.adapters.http import connect
+    from halocline.adapters.onnxruntime import load
+    from halocline.decide.allowance import EscalationBudget
+    from halocline.decide.breaker import BreakerLimits
+    from halocline.decide.gate import Policy, Score
+    from halocline.demo import samples
+    from halocline.edge.tiered import Health, Tiered
+    from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
+    from halocline.records import (
+        Correction,
+        Mode,
+        ModelRef,
+        Outcome,
+        Prediction,
+        Reason,
+        Reply,
+        Request,
+        ScoreKind,
+        Task,
+        Tier,
+    )
+
+_HOME = {
+    "connect": "halocline.adapters.http",
+    "load": "halocline.adapters.onnxruntime",
+    "EscalationBudget": "halocline.decide.allowance",
+    "BreakerLimits": "halocline.decide.breaker",
+    "Policy": "halocline.decide.gate",
+    "Score": "halocline.decide.gate",
+    "samples": "halocline.demo",
+    "Health": "halocline.edge.tiered",
+    "Tiered": "halocline.edge.tiered",
+    "HaloclineError": "halocline.errors",
+    "Misconfigured": "halocline.errors",
+    "Rejected": "halocline.errors",
+    "Transient": "halocline.errors",
+    "Untrusted": "halocline.errors",
+    "Correction": "halocline.records",
+    "Mode": "halocline.records",
+    "ModelRef": "halocline.records",
+    "Outcome": "halocline.records",
+    "Prediction": "halocline.records",
+    "Reason": "halocline.records",
+    "Reply": "halocline.records",
+    "Request": "halocline.records",
+    "ScoreKind": "halocline.records",
+    "Task": "halocline.records",
+    "Tier": "halocline.records",
+}
+
+__all__ = [
+    "BreakerLimits",
+    "Correction",
+    "EscalationBudget",
+    "HaloclineError",
+    "Health",
+    "Misconfigured",
+    "Mode",
+    "ModelRef",
+    "Outcome",
+    "Policy",
+    "Prediction",
+    "Reason",
+    "Rejected",
+    "Reply",
+    "Request",
+    "Score",
+    "ScoreKind",
+    "Task",
+    "Tier",
+    "Tiered",
+    "Transient",
+    "Untrusted",
+    "connect",
+    "load",
+    "samples",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'halocline' has no attribute {name!r}")
+    value = import_module(f"{home}.{name}") if name == "samples" else getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

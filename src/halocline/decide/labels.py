@@ -46,7 +46,7 @@ def match_labels(
 
 
 def to_edge_order(scores: Array, mapping: Array | None, classes: int) -> Array:
-    """Scores `[rows, cloud classes]` in the edge's order `[rows, classes]`; those that share a name add up."""
+    """Scores `[rows, cloud classes]` in the edge's order `[rows, classes]`; those of one name add up."""
     if mapping is None:
         return scores
     out = np.zeros((scores.shape[0], classes), dtype=scores.dtype)

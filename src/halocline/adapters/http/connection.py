@@ -1,0 +1,117 @@
+"""A connected socket, driven by the calling thread under a deadline, or by a selector without waiting."""
+
+import contextlib
+import socket
+import ssl
+import time
+from enum import Enum
+
+from halocline.adapters.http.exchange import Exchange
+from halocline.records import Reason
+
+RECEIVE_BYTES = 64 * 1024
+
+
+class ExpiredError(Exception):
+    """The deadline came before the exchange was complete; it can be continued."""
+
+
+class LostError(Exception):
+    """The connection ended, or was ended, before the exchange was complete."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Want(Enum):
+    """What a connection that is not waited for needs next."""
+
+    READ = "read"
+    WRITE = "write"
+    NOTHING = "nothing"
+
+
+class Connection:
+    """One socket, plain or TLS. `kept` says that it lay open between two exchanges, so that it may be stale."""
+
+    __slots__ = ("kept", "sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.kept = False
+
+    def drive(self, exchange: Exchange, until_s: float) -> None:
+        """Send and receive until the exchange is complete.
+
+        Raises ExpiredError at `until_s` (monotonic), LostError, MalformedResponseError. The time left is
+        set before every send and receive, so that a peer that gives a byte now and then gains nothing.
+        """
+        sock = self.sock
+        try:
+            while exchange.pending:
+                sock.settimeout(_left_s(until_s))
+                exchange.pending = exchange.pending[sock.send(exchange.pending) :]
+            while not exchange.complete:
+                sock.settimeout(_left_s(until_s))
+                self._take(exchange, sock.recv(RECEIVE_BYTES))
+        except TimeoutError:
+            raise ExpiredError from None
+        except OSError as exc:
+            raise lost(exc) from exc
+
+    def pump(self, exchange: Exchange) -> Want:
+        """Send and receive what goes without waiting. Raises LostError, MalformedResponseError."""
+        sock = self.sock
+        sock.setblocking(False)
+        try:
+            while exchange.pending:
+                exchange.pending = exchange.pending[sock.send(exchange.pending) :]
+            while not exchange.complete:
+                self._take(exchange, sock.recv(RECEIVE_BYTES))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return Want.WRITE if exchange.pending else Want.READ
+        except ssl.SSLWantWriteError:
+            return Want.WRITE
+        except OSError as exc:
+            raise lost(exc) from exc
+        return Want.NOTHING
+
+    def close(self) -> None:
+        """Close the socket; never fails."""
+        with contextlib.suppress(OSError):
+            self.sock.close()
+
+    def _take(self, exchange: Exchange, data: bytes) -> None:
+        if data:
+            exchange.feed(data)
+            return
+        exchange.feed_eof()
+        if not exchange.complete:
+            raise LostError(Reason.DISCONNECTED, "the connection was closed before the answer was whole")
+
+
+def lost(exc: OSError) -> LostError:
+    """Why a connection failed, as one of our reasons."""
+    detail = str(exc) or type(exc).__name__
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return LostError(Reason.UNTRUSTED, f"its certificate is not accepted: {exc.verify_message}")
+    if isinstance(exc, ssl.SSLEOFError):
+        return LostError(Reason.DISCONNECTED, "the connection was closed during the TLS exchange")
+    if isinstance(exc, ssl.SSLError):
+        return LostError(Reason.UNTRUSTED, f"TLS failed: {exc.reason or detail}")
+    if isinstance(exc, socket.gaierror):
+        return LostError(Reason.UNREACHABLE, f"the name does not resolve: {exc.strerror}")
+    if isinstance(exc, ConnectionRefusedError):
+        return LostError(Reason.REFUSED, "connection refused: nothing listens there")
+    if isinstance(exc, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
+        return LostError(Reason.DISCONNECTED, f"the connection was reset: {detail}")
+    return LostError(Reason.UNREACHABLE, detail)
+
+
+def _left_s(until_s: float) -> float:
+    left_s = until_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s

@@ -1,0 +1,185 @@
+"""Where a model is: URL, proxy, headers and TLS, read and checked once."""
+
+import ipaddress
+import os
+import ssl
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+from halocline.errors import Misconfigured
+
+FORM = "https://HOST:PORT/v2/models/NAME"
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """An HTTP proxy and the value of its Proxy-Authorization header, if any."""
+
+    host: str
+    port: int
+    authorization: str | None
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Everything needed to open a connection to a model and to write request heads for it.
+
+    `root` is the path before `/v2`, `path` the path of the model, `head` the header lines that every
+    request carries, CRLF-terminated.
+    """
+
+    url: str
+    host: str
+    port: int
+    root: str
+    path: str
+    model: str
+    version: str
+    head: bytes
+    tls: ssl.SSLContext | None
+    proxy: Proxy | None
+
+    def request_line(self, method: str, path: str) -> bytes:
+        """The first line of a request, in absolute form where a proxy forwards plaintext."""
+        if self.proxy is not None and self.tls is None:
+            path = f"http://{_authority(self.host, self.port)}{path}"
+        return f"{method} {path} HTTP/1.1\r\n".encode()
+
+
+def read_target(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None,
+    token: str | None,
+    ca: str | os.PathLike[str] | None,
+    cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
+    allow_plaintext: bool,
+) -> Target:
+    """Check everything that `connect` was given. Raises Misconfigured (HAL-104, HAL-105, HAL-106)."""
+    parts = _split(url)
+    secure = parts.scheme == "https"
+    host = parts.hostname or ""
+    port = parts.port or (443 if secure else 80)
+    if not secure and not allow_plaintext and not _is_loopback(host):
+        raise Misconfigured(
+            "HAL-106",
+            f"{url} would send samples in plaintext to another machine. Use https://, or accept the risk "
+            "with allow_plaintext=True",
+        )
+    root, _, rest = parts.path.partition("/v2/models/")
+    name, _, version = rest.strip("/").partition("/versions/")
+    if not name or "/" in name or "/" in version:
+        raise Misconfigured("HAL-104", f"{url} names no model. Write it as {FORM}")
+    proxy = _proxy_for(parts.scheme, host, port)
+    fields = {"Host": _authority(host, port, 443 if secure else 80), **(headers or {})}
+    if token is not None:
+        fields["Authorization"] = f"Bearer {_secret(token)}"
+    if proxy is not None and proxy.authorization and not secure:
+        fields["Proxy-Authorization"] = proxy.authorization
+    return Target(
+        url=url,
+        host=host,
+        port=port,
+        root=root,
+        path=f"{root}/v2/models/{rest.strip('/')}",
+        model=unquote(name),
+        version=unquote(version),
+        head=_head(fields),
+        tls=_context(ca, cert) if secure else None,
+        proxy=proxy,
+    )
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as exc:
+        raise Misconfigured("HAL-104", f"{url!r} is not a URL ({exc}). Write it as {FORM}") from exc
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Misconfigured(
+            "HAL-104", f"{url!r} must begin with https:// (or http:// on this machine). Write it as {FORM}"
+        )
+    if parts.username is not None:
+        raise Misconfigured("HAL-104", 'the URL holds a user name; give token="env:NAME" instead')
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _authority(host: str, port: int, default_port: int | None = None) -> str:
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if port == default_port else f"{bracketed}:{port}"
+
+
+def _head(fields: Mapping[str, str]) -> bytes:
+    for name, value in fields.items():
+        if not value.isprintable() or not name.isprintable() or set(name) & set(" :") or not name:
+            raise Misconfigured("HAL-102", f"the header {name!r} holds characters that HTTP does not allow")
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
+
+
+def _secret(reference: str) -> str:
+    kind, _, place = reference.partition(":")
+    if kind == "env" and place:
+        if not os.environ.get(place):
+            raise Misconfigured("HAL-105", f"token: the variable {place} is not set. Try: export {place}=…")
+        return os.environ[place].strip()
+    if kind == "file" and place:
+        try:
+            return Path(place).read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise Misconfigured("HAL-105", f"token: {place} cannot be read ({exc.strerror})") from exc
+    raise Misconfigured(
+        "HAL-105", 'a token is given by reference, token="env:NAME" or token="file:PATH", never as itself'
+    )
+
+
+def _context(
+    ca: str | os.PathLike[str] | None,
+    cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
+) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as exc:
+        raise Misconfigured("HAL-402", f"ca: {ca} holds no certificate that can be read ({exc})") from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if cert is not None:
+        chain, key = cert if isinstance(cert, tuple) else (cert, None)
+        try:
+            context.load_cert_chain(chain, key)
+        except (OSError, ssl.SSLError) as exc:
+            raise Misconfigured(
+                "HAL-402", f"cert: {chain} holds no certificate with its key ({exc}); try cert=(CERT, KEY)"
+            ) from exc
+    return context
+
+
+def _proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    # Importing it takes 30 ms: only where a variable is set. The second name is missing in its stubs.
+    from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+    proxies = getproxies_environment()
+    if scheme not in proxies or _is_loopback(host):
+        return None
+    if proxy_bypass_environment(_authority(host, port), proxies):
+        return None
+    parts = urlsplit(proxies[scheme])
+    if parts.scheme != "http" or not parts.hostname:
+        raise Misconfigured(
+            "HAL-104", f"{scheme.upper()}_PROXY must be http://HOST:PORT, got {proxies[scheme]!r}"
+        )
+    authorization = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = "Basic " + b64encode(pair.encode()).decode()
+    return Proxy(parts.hostname, parts.port or 80, authorization)

@@ -1,0 +1,159 @@
+"""Ask a model or a function of this process under a deadline, as if it were elsewhere."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from halocline.ports import Answered, Failed, Feed, Model, Verdict
+from halocline.records import Array, ModelRef, ModelSpec, Reason
+
+Function: TypeAlias = Callable[[Any], Any]
+"""A batch `[rows, …]` (or a feed) to class probabilities `[rows, classes]`, or to outputs by name."""
+
+CLOSE_S = 1.0
+"""Closing waits so long for a function that is running: a thread cannot be ended from outside."""
+
+
+class _Job:
+    __slots__ = ("done", "expired", "feed", "on_late", "started_s", "verdict")
+
+    def __init__(self, feed: Feed, on_late: Callable[[Verdict], None] | None, *, waits: bool) -> None:
+        self.feed = feed
+        self.on_late = on_late
+        self.started_s = time.monotonic()
+        self.verdict: Verdict | None = None
+        self.expired = not waits
+        self.done = threading.Lock()
+        self.done.acquire()
+
+
+class InProcessUpstream:
+    """An Upstream over a function from a feed to outputs by name; up to `workers` threads, when needed."""
+
+    def __init__(
+        self, spec: ModelSpec, run: Callable[[Feed], Mapping[str, Array]], *, workers: int = 4
+    ) -> None:
+        self._spec = spec
+        self._run = run
+        self._workers = workers
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._pending = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the model takes and gives."""
+        return self._spec
+
+    def call(
+        self,
+        feed: Feed,
+        *,
+        call_id: str,
+        until_s: float,
+        on_late: Callable[[Verdict], None] | None = None,
+    ) -> Verdict:
+        """Ask, and return at `until_s` at the latest (see `Upstream.call`)."""
+        del call_id
+        job = _Job(feed, on_late, waits=True)
+        if not self._put(job):
+            return Failed(reason=Reason.REFUSED, detail="closed")
+        job.done.acquire(timeout=max(until_s - time.monotonic(), 0.0))
+        with self._lock:
+            if job.verdict is not None:
+                return job.verdict
+            job.expired = True
+        elapsed_s = time.monotonic() - job.started_s
+        return Failed(
+            reason=Reason.DEADLINE, detail=f"no answer within {elapsed_s:.3f} s", elapsed_s=elapsed_s
+        )
+
+    def send(self, feed: Feed, *, call_id: str, on_verdict: Callable[[Verdict], None]) -> None:
+        """Ask without waiting (see `Upstream.send`)."""
+        del call_id
+        if not self._put(_Job(feed, on_verdict, waits=False)):
+            on_verdict(Failed(reason=Reason.REFUSED, detail="closed"))
+
+    def close(self) -> None:
+        """End the threads; one that is inside a function which does not return is left to it."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            threads = list(self._threads)
+        for _ in threads:
+            self._jobs.put(None)
+        until_s = time.monotonic() + CLOSE_S
+        for thread in threads:
+            thread.join(max(until_s - time.monotonic(), 0.0))
+
+    def _put(self, job: _Job) -> bool:
+        with self._lock:
+            if self._closed:
+                return False
+            self._pending += 1
+            if self._pending > len(self._threads) and len(self._threads) < self._workers:
+                thread = threading.Thread(target=self._work, name="halocline in-process", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._jobs.put(job)
+        return True
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            verdict = self._verdict(job)
+            with self._lock:
+                self._pending -= 1
+                late = job.expired
+                if not late:
+                    job.verdict = verdict
+            if not late:
+                job.done.release()
+            elif job.on_late is not None:
+                with contextlib.suppress(Exception):  # the receiver's fault; Tiered counts its own
+                    job.on_late(verdict)
+
+    def _verdict(self, job: _Job) -> Verdict:
+        try:
+            outputs = self._run(job.feed)
+        except Exception as exc:
+            return Failed(
+                reason=Reason.REFUSED,
+                detail=f"{self._spec.ref} raised {type(exc).__name__}: {exc}",
+                elapsed_s=time.monotonic() - job.started_s,
+            )
+        return Answered(outputs=outputs, model=self._spec.ref, elapsed_s=time.monotonic() - job.started_s)
+
+
+def upstream_of_model(model: Model) -> InProcessUpstream:
+    """A loaded model as an Upstream."""
+
+    def run(feed: Feed) -> dict[str, Array]:
+        outputs = model.run(model.conform_batch(_batch_of(feed)))
+        return {spec.name: output for spec, output in zip(model.spec.outputs, outputs, strict=True)}
+
+    return InProcessUpstream(model.spec, run)
+
+
+def upstream_of_function(function: Function) -> InProcessUpstream:
+    """A function as an Upstream; its labels are taken to be the edge model's, in the same order."""
+
+    def run(feed: Feed) -> dict[str, Array]:
+        returned = function(_batch_of(feed))
+        if isinstance(returned, Mapping):
+            return {str(name): np.asarray(value) for name, value in returned.items()}
+        return {"scores": np.asarray(returned)}
+
+    name = getattr(function, "__name__", type(function).__name__)
+    return InProcessUpstream(ModelSpec(ref=ModelRef(name), inputs=(), outputs=()), run)
+
+
+def _batch_of(feed: Feed) -> Array | Feed:
+    return next(iter(feed.values())) if len(feed) == 1 else feed

@@ -1,0 +1,171 @@
+"""Read a model's raw outputs as class indices, confidences and probabilities."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+
+from halocline.decide.gate import NO_CLASS, Policy, RowReader, confidence_of, row_reader
+from halocline.decide.labels import match_labels, to_edge_order
+from halocline.decide.scores import probabilities, why_invalid
+from halocline.errors import Misconfigured
+from halocline.ports import Answered, Failed
+from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
+
+ConfidenceFn: TypeAlias = Callable[[Mapping[str, Array]], Array]
+"""Outputs by name, each `[rows, …]`, to one confidence in [0, 1] a row, `[rows]`."""
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """A batch as read: index int64 `[rows]`, confidence float64 `[rows]`, probabilities `[rows, classes]`.
+
+    `index` is NO_CLASS, and `probs` None, where the model has no class scores.
+    """
+
+    index: Array
+    confidence: Array
+    probs: Array | None
+    outputs: Mapping[str, Array]
+
+
+class CloudRows(msgspec.Struct, frozen=True):
+    """What the cloud said of the rows it was asked, in the edge's class order."""
+
+    rows: Rows
+    model: ModelRef
+    elapsed_s: float
+
+
+class EdgeReader:
+    """Reads the edge model's outputs under one policy. Raises Misconfigured (HAL-202) where it cannot."""
+
+    def __init__(self, spec: ModelSpec, policy: Policy, confidence: ConfidenceFn | None) -> None:
+        self._names = [output.name for output in spec.outputs]
+        self._policy = policy
+        self._confidence = confidence
+        if spec.score_kind is None and confidence is None:
+            raise Misconfigured(
+                "HAL-202",
+                f"{spec.ref}: its graph does not show whether "
+                f"{spec.score_output or 'the output'} holds logits or probabilities. "
+                'Try load(…, scores="logits") or scores="probabilities"',
+            )
+        self._kind: ScoreKind | None = spec.score_kind if spec.score_output is not None else None
+        self.score_at = self._names.index(spec.score_output) if spec.score_output in self._names else 0
+        self.classes = _class_count(spec)
+        self.read_row: RowReader | None = None
+        if confidence is None and self._kind is not None:
+            self.read_row = row_reader(self._kind, policy, self.classes or 0)
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the score output holds what a reply calls `scores`, as it stands."""
+        return self._kind is ScoreKind.PROBABILITIES and self._policy.temperature == 1.0
+
+    def probabilities(self, raw: Array) -> Array:
+        """Class probabilities `[rows, classes]` of the score output."""
+        assert self._kind is not None
+        return probabilities(raw, self._kind, self._policy.temperature)
+
+    def read(self, outputs: Sequence[Array]) -> Rows:
+        """A whole batch."""
+        named = dict(zip(self._names, outputs, strict=True))
+        probs = None if self._kind is None else self.probabilities(outputs[self.score_at])
+        if probs is not None:
+            index, confidence = confidence_of(probs, self._policy.score)
+        else:
+            index = np.full(len(outputs[0]), NO_CLASS)
+            confidence = np.zeros(len(outputs[0]))
+        if self._confidence is not None:
+            confidence = _own_confidence(self._confidence, named, len(index))
+        return Rows(index, confidence, probs, named)
+
+
+class CloudReader:
+    """Reads the cloud model's answers into the edge's class order."""
+
+    def __init__(
+        self,
+        edge: ModelSpec,
+        classes: int | None,
+        label_map: Mapping[str, str] | None,
+        confidence: ConfidenceFn | None,
+    ) -> None:
+        self._edge = edge
+        self._classes = classes
+        self._label_map = label_map
+        self._confidence = confidence
+        self._matched: tuple[ModelSpec | None, Array | None] | None = None
+
+    def match(self, cloud: ModelSpec | None) -> Array | None:
+        """The class mapping for this cloud model. Raises Misconfigured (HAL-204) on a mismatch."""
+        if self._matched is None or self._matched[0] is not cloud:
+            mapping = match_labels(self._edge.labels, cloud.labels if cloud else None, self._label_map)
+            self._matched = (cloud, mapping)
+        return self._matched[1]
+
+    def read(self, answer: Answered, cloud: ModelSpec | None, rows: int) -> CloudRows | Failed:
+        """The answer as rows, or why it is none."""
+        try:
+            return self._read(answer, cloud, rows)
+        except (Misconfigured, ValueError) as exc:
+            text = exc.message if isinstance(exc, Misconfigured) else str(exc)
+            return Failed(reason=Reason.INVALID_ANSWER, detail=text, elapsed_s=answer.elapsed_s)
+
+    def _read(self, answer: Answered, cloud: ModelSpec | None, rows: int) -> CloudRows:
+        mapping = self.match(cloud)
+        raw = _score_output(answer.outputs, cloud, optional=self._confidence is not None)
+        if raw is None:
+            index = np.full(rows, NO_CLASS)
+            confidence, probs = np.ones(rows), None
+        else:
+            kind = (cloud.score_kind if cloud else None) or ScoreKind.PROBABILITIES
+            problem = why_invalid(raw, kind)
+            if problem is None and len(raw) != rows:
+                problem = f"{len(raw)} rows came for {rows}"
+            if problem is None and mapping is None and self._classes not in (None, raw.shape[1]):
+                problem = f"{raw.shape[1]} classes came, the edge model has {self._classes}"
+            if problem is not None:
+                raise ValueError(problem)
+            probs = to_edge_order(probabilities(raw, kind), mapping, self._classes or raw.shape[1])
+            index = probs.argmax(axis=1)
+            confidence = probs[np.arange(rows), index]
+        if self._confidence is not None:
+            confidence = _own_confidence(self._confidence, answer.outputs, rows)
+        return CloudRows(Rows(index, confidence, probs, answer.outputs), answer.model, answer.elapsed_s)
+
+
+def _own_confidence(function: ConfidenceFn, outputs: Mapping[str, Array], rows: int) -> Array:
+    given = np.asarray(function(outputs), dtype=np.float64)
+    if given.shape != (rows,):
+        raise Misconfigured(
+            "HAL-101",
+            f"confidence= must give one number a row, shape [{rows}], got {list(given.shape)}",
+        )
+    return np.nan_to_num(np.clip(given, 0.0, 1.0), nan=0.0)
+
+
+def _class_count(spec: ModelSpec) -> int | None:
+    if spec.labels is not None:
+        return len(spec.labels)
+    for output in spec.outputs:
+        if output.name == spec.score_output and len(output.shape) == 2 and output.shape[1] > 0:
+            return output.shape[1]
+    return None
+
+
+def _score_output(outputs: Mapping[str, Array], cloud: ModelSpec | None, *, optional: bool) -> Array | None:
+    if cloud is not None and cloud.score_output is not None:
+        if cloud.score_output not in outputs:
+            raise ValueError(f"the output {cloud.score_output!r} is missing; there are {list(outputs)}")
+        return outputs[cloud.score_output]
+    scores = [array for array in outputs.values() if array.ndim == 2 and array.dtype.kind == "f"]
+    if len(scores) == 1:
+        return scores[0]
+    if optional:
+        return None
+    raise ValueError(
+        f"no telling which of the outputs {list(outputs)} holds the class scores; "
+        'try connect(…, score_output="NAME")'
+    )
