@@ -61,7 +61,7 @@ class Reader:
     def follow(self, block: Block) -> None:
         """Do what one block says."""
         if block.mark == "needs: digits-server" and not self.servers:
-            self.start(f"halocline serve {halocline.samples.digits().cloud_path} --port 8000")
+            self.start(f"halocline serve cloud={halocline.samples.digits().cloud_path} --port 8000")
         if block.mark.startswith("not run:") or block.language in SHOWN_ONLY:
             return
         text = block.text.replace(ADDRESS, self.address)
