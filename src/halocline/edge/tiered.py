@@ -7,33 +7,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import msgspec
-import numpy as np
 
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.breaker import BreakerLimits
-from halocline.decide.gate import Policy, Score, check_threshold, gate, thresholds_of
+from halocline.decide.gate import Policy, Score, check_threshold
+from halocline.edge.arguments import choice, policy_of, seconds, upstream_of
 from halocline.edge.corrections import Corrections
 from halocline.edge.escalation import Escalation
 from halocline.edge.ids import new_id
-from halocline.edge.inprocess import Function, upstream_of_function, upstream_of_model
-from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader, Rows
+from halocline.edge.inprocess import Function
+from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
+from halocline.edge.replies import Replies, Timing, outcome_of
+from halocline.edge.route import Plan, Route
 from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.ports import CorrectionSink, Failed, Feed, Model, OutcomeSink, Upstream
-from halocline.records import (
-    Array,
-    Correction,
-    Mode,
-    ModelRef,
-    Outcome,
-    Prediction,
-    Reason,
-    Reply,
-    Request,
-    Tier,
-)
+from halocline.records import Array, Correction, Mode, ModelRef, Reason, Reply, Request
 
 ASYNC_WORKERS = 8
 
@@ -97,28 +88,24 @@ class Tiered:
         label_map: Mapping[str, str] | None = None,
         confidence: ConfidenceFn | None = None,
     ) -> None:
-        self._edge = edge
-        self._labels = edge.spec.labels
-        self._policy = policy or Policy(
-            threshold=0.8 if threshold is None else threshold,
-            score=_choice(Score, "score", score),
-            temperature=temperature,
-            class_thresholds=_by_index(class_thresholds or {}, self._labels),
-            budget=budget,
-        )
         if policy is not None and threshold is not None:
             raise Misconfigured("HAL-101", "give threshold= or policy=, not both: who owns it must be clear")
-        self._threshold_owner = "release" if policy is not None else "code"
-        self._mode = _choice(Mode, "mode", mode)
-        self._deadline_s = _positive("deadline_s", deadline_s)
+        self._threshold_owner = "code" if policy is None else "release"
+        if policy is None:
+            policy = policy_of(threshold, score, temperature, class_thresholds, budget, edge.spec.labels)
+        self._edge = edge
+        self._policy = policy
+        self._mode = choice(Mode, "mode", mode)
+        self._deadline_s = seconds("deadline_s", deadline_s)
         self._want_async = want_async
         self._outcomes = outcomes
-        self._to_cloud = to_cloud
-        self._reader = EdgeReader(edge.spec, self._policy, confidence)
-        self._upstream = _upstream_of(cloud)
+        self._reader = EdgeReader(edge.spec, policy, confidence)
+        self._replies = Replies(edge.spec, self._reader)
+        self._upstream = upstream_of(cloud)
         cloud_reader = CloudReader(edge.spec, self._reader.classes, label_map, confidence)
         cloud_reader.match(self._upstream.spec)
-        self._up = Escalation(self._upstream, cloud_reader, breaker, self._policy.budget)
+        self._up = Escalation(self._upstream, cloud_reader, breaker, policy.budget)
+        self._route = Route(self._mode, policy, self._up, to_cloud)
         self._corrections = Corrections(on_correction)
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(Reason, 0)
@@ -129,11 +116,10 @@ class Tiered:
         # Looked up once: the edge path is a few microseconds long.
         self._conform = edge.conform
         self._run = edge.run
-        self._output_names = [output.name for output in edge.spec.outputs]
         self._read_row = self._reader.read_row
-        self._plain = (
-            self._mode is Mode.PREFER_EDGE and not self._policy.class_thresholds and outcomes is None
-        )
+        self._score_at = self._reader.score_at
+        self._threshold = policy.threshold
+        self._plain = self._mode is Mode.PREFER_EDGE and not policy.class_thresholds and outcomes is None
 
     # Asking
 
@@ -151,21 +137,20 @@ class Tiered:
         Transient (HAL-401) in the mode `cloud_only` where the cloud gives no answer.
         """
         began_s = time.perf_counter()
-        if self._read_row is None or not self._plain or threshold is not None or type(sample) is Request:
+        if self._read_row is None or not self._plain or threshold is not None or isinstance(sample, Request):
             return self._infer_general(sample, began_s, threshold, deadline_s, want_async)
-        feed = self._conform(sample)  # type: ignore[arg-type]
+        feed = self._conform(sample)
         ran_s = time.perf_counter()
         outputs = self._run(feed)
         read_s = time.perf_counter()
-        index, confidence = self._read_row(outputs[self._reader.score_at][0])
-        if confidence < self._policy.threshold or self._closed:
-            rows = self._reader.read(outputs)
-            timing = _Timing(began_s, read_s - ran_s, time.perf_counter() - read_s)
-            return self._escalate(feed, rows, timing, None, deadline_s, want_async, None)[0]
+        index, confidence = self._read_row(outputs[self._score_at][0])
+        if confidence < self._threshold or self._closed:
+            ask = self._ask(began_s, None, deadline_s, want_async, None)
+            return self._answer(ask, feed, outputs, ran_s, read_s)[0]
         with self._lock:
             self._counts[Reason.CONFIDENT] += 1
             self._unbudgeted_rows += 1
-        return self._edge_reply(
+        return self._replies.confident(
             new_id(), index, confidence, outputs, read_s - ran_s, time.perf_counter() - read_s
         )
 
@@ -179,9 +164,8 @@ class Tiered:
     ) -> list[Reply]:
         """One answer a row; only the rows that are not sure travel, in one call. Raises as `infer` does."""
         began_s = time.perf_counter()
-        return self._general(
-            self._edge.conform_batch(batch), began_s, threshold, deadline_s, want_async, None
-        )
+        feed = self._edge.conform_batch(batch)
+        return self._general(self._ask(began_s, threshold, deadline_s, want_async, None), feed)
 
     async def ainfer(
         self,
@@ -262,6 +246,24 @@ class Tiered:
 
     # The general path
 
+    def _ask(
+        self,
+        began_s: float,
+        threshold: float | None,
+        deadline_s: float | None,
+        want_async: bool | None,
+        request: Request | None,
+    ) -> "_Ask":
+        if self._closed:
+            raise Rejected("HAL-406", "this Tiered is closed")
+        return _Ask(
+            began_s,
+            self._deadline_s if deadline_s is None else seconds("deadline_s", deadline_s),
+            None if threshold is None else check_threshold("threshold", threshold),
+            self._want_async if want_async is None else want_async,
+            request,
+        )
+
     def _infer_general(
         self,
         sample: Array | Feed | Request,
@@ -270,313 +272,105 @@ class Tiered:
         deadline_s: float | None,
         want_async: bool | None,
     ) -> Reply:
-        request = sample if isinstance(sample, Request) else None
-        feed = self._conform(request.inputs if request else sample)  # type: ignore[arg-type]
-        return self._general(feed, began_s, threshold, deadline_s, want_async, request)[0]
+        request, inputs = (sample, sample.inputs) if isinstance(sample, Request) else (None, sample)
+        feed = self._conform(inputs)
+        return self._general(self._ask(began_s, threshold, deadline_s, want_async, request), feed)[0]
 
-    def _general(
-        self,
-        feed: Feed,
-        began_s: float,
-        threshold: float | None,
-        deadline_s: float | None,
-        want_async: bool | None,
-        request: Request | None,
-    ) -> list[Reply]:
-        if threshold is not None:
-            check_threshold("threshold", threshold)
+    def _general(self, ask: "_Ask", feed: Feed) -> list[Reply]:
         if self._mode is Mode.CLOUD_ONLY:
-            replies = self._cloud_only(feed, began_s, deadline_s, request)
+            replies = self._cloud_only(ask, feed)
         else:
             ran_s = time.perf_counter()
             outputs = self._run(feed)
-            read_s = time.perf_counter()
-            rows = self._reader.read(outputs)
-            timing = _Timing(began_s, read_s - ran_s, time.perf_counter() - read_s)
-            replies = self._escalate(feed, rows, timing, threshold, deadline_s, want_async, request)
+            replies = self._answer(ask, feed, outputs, ran_s, time.perf_counter())
         if self._outcomes is not None:
             for reply in replies:
-                self._record(self._outcomes, reply, request)
+                self._record(self._outcomes, reply, ask.request)
         return replies
 
-    def _escalate(
-        self,
-        feed: Feed,
-        rows: Rows,
-        timing: "_Timing",
-        threshold: float | None,
-        deadline_s: float | None,
-        want_async: bool | None,
-        request: Request | None,
+    def _answer(
+        self, ask: "_Ask", feed: Feed, outputs: Sequence[Array], ran_s: float, read_s: float
     ) -> list[Reply]:
         """Gate the rows, send up those that should go, and answer each."""
-        if self._closed:
-            raise Rejected("HAL-406", "this Tiered is closed")
-        allowed_s = self._deadline_s if deadline_s is None else _positive("deadline_s", deadline_s)
-        later = self._want_async if want_async is None else want_async
-        count = len(rows.index)
-        ids = [request.id] if request is not None and request.id else [new_id() for _ in range(count)]
-        up, reasons, cloud_feed, payload_bytes = self._gated(feed, rows, timing, threshold, allowed_s, later)
-        replies: list[Reply | None] = [None] * count
-        if up.size:
-            up_ids = [ids[i] for i in up]
-            edge_values = [self._value(int(rows.index[i])) for i in up]
-            if later:
-                for i in up:
-                    reasons[i] = Reason.PENDING
-                self._up.send(
-                    cloud_feed,
-                    len(up),
-                    payload_bytes,
-                    call_id=up_ids[0],
-                    on_verdict=lambda cloud: self._correct(cloud, up_ids, edge_values),
-                )
-            else:
-                cloud = self._up.ask(
-                    cloud_feed,
-                    len(up),
-                    payload_bytes,
-                    call_id=up_ids[0],
-                    until_s=time.monotonic() + allowed_s - (time.perf_counter() - timing.began_s),
-                    on_late=lambda cloud: self._correct(cloud, up_ids, edge_values),
-                )
-                if isinstance(cloud, Failed):
-                    for i in up:
-                        reasons[i] = cloud.reason
-                else:
-                    reason = Reason.ESCALATED if self._mode is Mode.PREFER_EDGE else Reason.MODE
-                    for at, i in enumerate(up):
-                        reasons[i] = reason
-                        replies[i] = self._cloud_reply(ids[i], cloud, at, reason, timing)
+        rows = self._reader.read(outputs)
+        timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
+        ids = _ids(ask.request, len(rows.index))
+        with self._lock:
+            rows_seen, self._unbudgeted_rows = self._unbudgeted_rows + len(ids), 0
+        left_s = float("inf") if ask.want_async else ask.left_s()
+        plan = self._route.plan(feed, rows, rows_seen, ask.threshold, left_s)
+        reasons = plan.reasons
+        cloud: CloudRows | Failed | None = None
+        if plan.up.size:
+            replied = [self._replies.value(rows, at) for at in plan.up]
+            cloud = self._go_up(ask, plan, [ids[at] for at in plan.up], replied)
+            if not isinstance(cloud, CloudRows):
+                instead = Reason.PENDING if cloud is None else cloud.reason
+                for at in plan.up:
+                    reasons[at] = instead
         with self._lock:
             for reason in reasons:
                 self._counts[reason] += 1
+        spec = self._upstream.spec
+        ref = None if spec is None else spec.ref
+        came = {at: position for position, at in enumerate(plan.up)} if isinstance(cloud, CloudRows) else {}
         return [
-            replies[i] or self._edge_reply_of_row(ids[i], rows, i, reasons[i], timing) for i in range(count)
+            self._replies.of_cloud(ids[at], cloud, came[at], reasons[at], timing)
+            if isinstance(cloud, CloudRows) and at in came
+            else self._replies.of_edge(ids[at], rows, at, reasons[at], timing, ref)
+            for at in range(len(ids))
         ]
 
-    def _gated(
-        self,
-        feed: Feed,
-        rows: Rows,
-        timing: "_Timing",
-        threshold: float | None,
-        allowed_s: float,
-        later: bool,
-    ) -> tuple[Array, list[Reason], Feed, int]:
-        """Which rows go up, every row's reason so far, and what travels."""
-        count = len(rows.index)
-        if self._mode is Mode.EDGE_ONLY:
-            return np.empty(0, np.int64), [Reason.MODE] * count, feed, 0
-        policy = self._policy
-        if threshold is not None:
-            policy = msgspec.structs.replace(policy, threshold=threshold, class_thresholds={})
-        everything = self._mode is Mode.PREFER_CLOUD
-        wanting = (
-            np.arange(count)
-            if everything
-            else np.flatnonzero(rows.confidence < thresholds_of(rows.index, policy))
-        )
-        with self._lock:
-            seen_rows, self._unbudgeted_rows = self._unbudgeted_rows + count, 0
-        if not wanting.size:
-            return wanting, [Reason.CONFIDENT] * count, feed, 0
-        cloud_feed = self._cloud_feed(feed, wanting, count)
-        payload_bytes = sum(array.nbytes for array in cloud_feed.values())
-        left_s = allowed_s - (time.perf_counter() - timing.began_s)
-        granted, otherwise = self._up.grant(
-            wanting.size,
-            seen_rows,
-            payload_bytes,
-            float("inf") if later else left_s,
-            budgeted=not everything,
-        )
-        if everything:
-            up = wanting if granted else wanting[:0]
-            return up, [Reason.ESCALATED if granted else otherwise] * count, cloud_feed, payload_bytes
-        decisions = gate(
-            rows.index,
-            rows.confidence,
-            policy,
-            hold=None if otherwise is Reason.BUDGET else otherwise,
-            granted=lambda _: granted,
-        )
-        up = np.flatnonzero(decisions.escalate)
-        if len(up) < len(wanting):
-            cloud_feed = self._cloud_feed(feed, up, count) if len(up) else feed
-        return up, decisions.reasons, cloud_feed, payload_bytes
+    def _go_up(
+        self, ask: "_Ask", plan: Plan, ids: Sequence[str], replied: Sequence[Any]
+    ) -> CloudRows | Failed | None:
+        """What the cloud says of the plan's rows in time; None where the verdict is to come later."""
 
-    def _cloud_feed(self, feed: Feed, up: Array, count: int) -> Feed:
-        if len(up) < count:
-            feed = {name: array[up] for name, array in feed.items()}
-        if self._to_cloud is None:
-            return feed
-        return {name: np.asarray(self._to_cloud(array)) for name, array in feed.items()}
+        def correct(cloud: CloudRows) -> None:
+            for correction in self._replies.corrections(cloud, ids, replied):
+                self._corrections.put(correction)
 
-    def _cloud_only(
-        self, feed: Feed, began_s: float, deadline_s: float | None, request: Request | None
-    ) -> list[Reply]:
-        if self._closed:
-            raise Rejected("HAL-406", "this Tiered is closed")
-        allowed_s = self._deadline_s if deadline_s is None else _positive("deadline_s", deadline_s)
+        if ask.want_async:
+            self._up.send(plan.feed, len(ids), plan.payload_bytes, call_id=ids[0], on_verdict=correct)
+            return None
+        return self._up.ask(
+            plan.feed,
+            len(ids),
+            plan.payload_bytes,
+            call_id=ids[0],
+            until_s=time.monotonic() + ask.left_s(),
+            on_late=correct,
+        )
+
+    def _cloud_only(self, ask: "_Ask", feed: Feed) -> list[Reply]:
         count = len(next(iter(feed.values())))
-        ids = [request.id] if request is not None and request.id else [new_id() for _ in range(count)]
-        cloud_feed = self._cloud_feed(feed, np.arange(count), count)
-        payload_bytes = sum(array.nbytes for array in cloud_feed.values())
-        timing = _Timing(began_s, None, None)
-        granted, otherwise = self._up.grant(count, count, payload_bytes, allowed_s, budgeted=False)
-        answer: CloudRows | Failed = Failed(reason=otherwise, detail=f"not tried: {otherwise}")
-        if granted:
+        ids = _ids(ask.request, count)
+        plan = self._route.everything(feed, count, count, ask.left_s())
+        answer: CloudRows | Failed
+        if plan.up.size:
             answer = self._up.ask(
-                cloud_feed,
+                plan.feed,
                 count,
-                payload_bytes,
+                plan.payload_bytes,
                 call_id=ids[0],
-                until_s=time.monotonic() + allowed_s - (time.perf_counter() - began_s),
+                until_s=time.monotonic() + ask.left_s(),
                 on_late=lambda _: None,  # there was no reply that it could correct
             )
+        else:
+            answer = Failed(reason=plan.reasons[0], detail=f"not tried: {plan.reasons[0]}")
         if isinstance(answer, Failed):
             raise Transient("HAL-401", f"the cloud gave no answer ({answer.reason}): {answer.detail}")
         with self._lock:
             self._counts[Reason.MODE] += count
-        return [self._cloud_reply(ids[i], answer, i, Reason.MODE, timing) for i in range(count)]
-
-    # Replies
-
-    def _edge_reply(
-        self,
-        request_id: str,
-        index: int,
-        confidence: float,
-        outputs: Sequence[Array],
-        edge_s: float,
-        gate_s: float,
-    ) -> Reply:
-        """The confident reply of the shortest path: one row, class scores known."""
-        label = self._labels[index] if self._labels is not None else None
-        raw = outputs[self._reader.score_at]
-        scores = raw[0] if self._reader.gives_probabilities else self._reader.probabilities(raw)[0]
-        return Reply(
-            id=request_id,
-            value=index if label is None else label,
-            confidence=confidence,
-            tier=Tier.EDGE,
-            reason=Reason.CONFIDENT,
-            degraded=False,
-            index=index,
-            label=label,
-            scores=scores,
-            outputs={name: array[0] for name, array in zip(self._output_names, outputs, strict=True)},
-            edge_s=edge_s,
-            gate_s=gate_s,
-            cloud_s=None,
-            edge_model=self._edge.spec.ref,
-            cloud_model=None,
-        )
-
-    def _edge_reply_of_row(
-        self, request_id: str, rows: Rows, at: int, reason: Reason, timing: "_Timing"
-    ) -> Reply:
-        said = self._prediction(rows, at, self._edge.spec.ref)
-        cloud = self._upstream.spec
-        return Reply(
-            id=request_id,
-            value=said.value,
-            confidence=said.confidence,
-            tier=Tier.EDGE,
-            reason=reason,
-            degraded=reason.degraded,
-            index=said.index,
-            label=said.label,
-            scores=said.scores,
-            outputs=said.outputs,
-            edge_s=timing.edge_s,
-            gate_s=timing.gate_s,
-            cloud_s=None,
-            edge_model=said.model,
-            cloud_model=cloud.ref if cloud is not None and reason.degraded else None,
-            task=said.task,
-        )
-
-    def _cloud_reply(
-        self, request_id: str, cloud: CloudRows, at: int, reason: Reason, timing: "_Timing"
-    ) -> Reply:
-        said = self._prediction(cloud.rows, at, cloud.model)
-        return Reply(
-            id=request_id,
-            value=said.value,
-            confidence=said.confidence,
-            tier=Tier.CLOUD,
-            reason=reason,
-            degraded=False,
-            index=said.index,
-            label=said.label,
-            scores=said.scores,
-            outputs=said.outputs,
-            edge_s=timing.edge_s,
-            gate_s=timing.gate_s,
-            cloud_s=cloud.elapsed_s,
-            edge_model=self._edge.spec.ref,
-            cloud_model=cloud.model,
-            task=said.task,
-        )
-
-    def _prediction(self, rows: Rows, at: int, model: ModelRef) -> Prediction:
-        index = int(rows.index[at])
-        known = index >= 0
-        outputs = {name: array[at] for name, array in rows.outputs.items()}
-        label = self._labels[index] if known and self._labels is not None else None
-        return Prediction(
-            value=self._value(index) if known else outputs,
-            confidence=float(rows.confidence[at]),
-            model=model,
-            task=self._edge.spec.task,
-            index=index if known else None,
-            label=label,
-            scores=None if rows.probs is None else rows.probs[at],
-            outputs=outputs,
-        )
-
-    def _value(self, index: int) -> Any:
-        if index < 0:
-            return None
-        return index if self._labels is None else self._labels[index]
-
-    def _correct(self, cloud: CloudRows, ids: Sequence[str], replied: Sequence[Any]) -> None:
-        for at, (request_id, value) in enumerate(zip(ids, replied, strict=True)):
-            said = self._prediction(cloud.rows, at, cloud.model)
-            self._corrections.put(
-                Correction(
-                    id=request_id,
-                    prediction=said,
-                    replied=value,
-                    changed=said.index is None or said.value != value,
-                    cloud_s=cloud.elapsed_s,
-                )
-            )
+        timing = Timing(None, None)
+        return [self._replies.of_cloud(ids[at], answer, at, Reason.MODE, timing) for at in range(count)]
 
     def _record(self, sink: OutcomeSink, reply: Reply, request: Request | None) -> None:
-        outcome = Outcome(
-            id=reply.id,
-            tier=reply.tier,
-            reason=reply.reason,
-            degraded=reply.degraded,
-            confidence=reply.confidence,
-            index=reply.index,
-            label=reply.label,
-            edge_s=reply.edge_s,
-            gate_s=reply.gate_s,
-            cloud_s=reply.cloud_s,
-            edge_model=reply.edge_model,
-            cloud_model=reply.cloud_model,
-            captured_s=request.captured_s if request else None,
-            source=request.source if request else None,
-            group=request.group if request else None,
-        )
         try:
-            sink.record(outcome)
+            sink.record(outcome_of(reply, request))
         except Exception:
-            self._sink_errors += 1
+            with self._lock:
+                self._sink_errors += 1
 
     def _pool(self) -> ThreadPoolExecutor:
         with self._lock:
@@ -587,49 +381,18 @@ class Tiered:
             return self._executor
 
 
-class _Timing(msgspec.Struct, frozen=True):
+class _Ask(msgspec.Struct, frozen=True):
+    """One call as it was made: when it began, and what holds for it alone."""
+
     began_s: float
-    edge_s: float | None
-    gate_s: float | None
+    deadline_s: float
+    threshold: float | None
+    want_async: bool
+    request: Request | None
+
+    def left_s(self) -> float:
+        return self.deadline_s - (time.perf_counter() - self.began_s)
 
 
-def _upstream_of(cloud: Upstream | Model | Function) -> Upstream:
-    if hasattr(cloud, "call") and hasattr(cloud, "send"):
-        return cast(Upstream, cloud)
-    if hasattr(cloud, "conform_batch") and hasattr(cloud, "run"):
-        return upstream_of_model(cast(Model, cloud))
-    if callable(cloud):
-        return upstream_of_function(cloud)
-    raise Misconfigured(
-        "HAL-102",
-        f"cloud must be what connect() or load() gives, or a function, got {type(cloud).__name__}",
-    )
-
-
-def _choice(kind: type[Any], name: str, value: Any) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(member.value for member in kind)
-        raise Misconfigured("HAL-102", f"{name} must be one of {known}, got {value!r}") from None
-
-
-def _positive(name: str, value: float) -> float:
-    if isinstance(value, (int, float)) and 0 < value < float("inf"):
-        return value
-    raise Misconfigured("HAL-101", f"{name} must be a number of seconds above 0, got {value!r}")
-
-
-def _by_index(thresholds: Mapping[int | str, float], labels: Sequence[str] | None) -> dict[int, float]:
-    known = list(labels or ())
-    result = {}
-    for key, value in thresholds.items():
-        if isinstance(key, str):
-            if key not in known:
-                raise Misconfigured(
-                    "HAL-102", f"class_thresholds: {key!r} is no label; known are {known or 'none'}"
-                )
-            result[known.index(key)] = value
-        else:
-            result[int(key)] = value
-    return result
+def _ids(request: Request | None, count: int) -> list[str]:
+    return [request.id] if request is not None and request.id else [new_id() for _ in range(count)]

@@ -1,0 +1,172 @@
+"""Build replies, corrections and outcomes from what the models said."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from halocline.edge.reading import CloudRows, EdgeReader, Rows
+from halocline.records import (
+    Array,
+    Correction,
+    ModelRef,
+    ModelSpec,
+    Outcome,
+    Prediction,
+    Reason,
+    Reply,
+    Request,
+    Tier,
+)
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Seconds that the edge run and the gate took; None where they did not run."""
+
+    edge_s: float | None
+    gate_s: float | None
+
+
+class Replies:
+    """Replies in the words of one edge model: its labels, its class order."""
+
+    def __init__(self, edge: ModelSpec, reader: EdgeReader) -> None:
+        self._edge = edge
+        self._labels = edge.labels
+        self._reader = reader
+        self._score_at = reader.score_at
+        self._scores_as_they_stand = reader.gives_probabilities
+        self._output_names = [output.name for output in edge.outputs]
+
+    def confident(
+        self,
+        request_id: str,
+        index: int,
+        confidence: float,
+        outputs: Sequence[Array],
+        edge_s: float,
+        gate_s: float,
+    ) -> Reply:
+        """The edge reply of the shortest path: one row, its class and confidence known."""
+        label = self._labels[index] if self._labels is not None else None
+        raw = outputs[self._score_at]
+        return Reply(
+            id=request_id,
+            value=index if label is None else label,
+            confidence=confidence,
+            tier=Tier.EDGE,
+            reason=Reason.CONFIDENT,
+            degraded=False,
+            index=index,
+            label=label,
+            scores=raw[0] if self._scores_as_they_stand else self._reader.probabilities(raw)[0],
+            outputs={name: array[0] for name, array in zip(self._output_names, outputs, strict=True)},
+            edge_s=edge_s,
+            gate_s=gate_s,
+            cloud_s=None,
+            edge_model=self._edge.ref,
+            cloud_model=None,
+        )
+
+    def of_edge(
+        self, request_id: str, rows: Rows, at: int, reason: Reason, timing: Timing, cloud: ModelRef | None
+    ) -> Reply:
+        """The edge's answer to one row, for any reason."""
+        said = self._prediction(rows, at, self._edge.ref)
+        return Reply(
+            id=request_id,
+            value=said.value,
+            confidence=said.confidence,
+            tier=Tier.EDGE,
+            reason=reason,
+            degraded=reason.degraded,
+            index=said.index,
+            label=said.label,
+            scores=said.scores,
+            outputs=said.outputs,
+            edge_s=timing.edge_s,
+            gate_s=timing.gate_s,
+            cloud_s=None,
+            edge_model=said.model,
+            cloud_model=cloud if reason.degraded else None,
+            task=said.task,
+        )
+
+    def of_cloud(self, request_id: str, cloud: CloudRows, at: int, reason: Reason, timing: Timing) -> Reply:
+        """The cloud's answer to one row."""
+        said = self._prediction(cloud.rows, at, cloud.model)
+        return Reply(
+            id=request_id,
+            value=said.value,
+            confidence=said.confidence,
+            tier=Tier.CLOUD,
+            reason=reason,
+            degraded=False,
+            index=said.index,
+            label=said.label,
+            scores=said.scores,
+            outputs=said.outputs,
+            edge_s=timing.edge_s,
+            gate_s=timing.gate_s,
+            cloud_s=cloud.elapsed_s,
+            edge_model=self._edge.ref,
+            cloud_model=cloud.model,
+            task=said.task,
+        )
+
+    def corrections(
+        self, cloud: CloudRows, ids: Sequence[str], replied: Sequence[Any]
+    ) -> Iterator[Correction]:
+        """The cloud's late verdicts on rows that were answered with the values `replied`."""
+        for at, (request_id, value) in enumerate(zip(ids, replied, strict=True)):
+            said = self._prediction(cloud.rows, at, cloud.model)
+            yield Correction(
+                id=request_id,
+                prediction=said,
+                replied=value,
+                changed=said.index is None or said.value != value,
+                cloud_s=cloud.elapsed_s,
+            )
+
+    def value(self, rows: Rows, at: int) -> Any:
+        """What a reply calls `value`: the label, or the class index without labels."""
+        index = int(rows.index[at])
+        if index < 0:
+            return None
+        return index if self._labels is None else self._labels[index]
+
+    def _prediction(self, rows: Rows, at: int, model: ModelRef) -> Prediction:
+        index = int(rows.index[at])
+        known = index >= 0
+        outputs = {name: array[at] for name, array in rows.outputs.items()}
+        return Prediction(
+            value=self.value(rows, at) if known else outputs,
+            confidence=float(rows.confidence[at]),
+            model=model,
+            task=self._edge.task,
+            index=index if known else None,
+            label=self._labels[index] if known and self._labels is not None else None,
+            scores=None if rows.probs is None else rows.probs[at],
+            outputs=outputs,
+        )
+
+
+def outcome_of(reply: Reply, request: Request | None) -> Outcome:
+    """What is recorded of a reply; no payload."""
+    return Outcome(
+        id=reply.id,
+        tier=reply.tier,
+        reason=reply.reason,
+        degraded=reply.degraded,
+        confidence=reply.confidence,
+        index=reply.index,
+        label=reply.label,
+        edge_s=reply.edge_s,
+        gate_s=reply.gate_s,
+        cloud_s=reply.cloud_s,
+        edge_model=reply.edge_model,
+        cloud_model=reply.cloud_model,
+        captured_s=request.captured_s if request else None,
+        source=request.source if request else None,
+        group=request.group if request else None,
+    )

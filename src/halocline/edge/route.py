@@ -1,0 +1,89 @@
+"""Decide which rows of one call go up, and what travels: the policy meets the state of the way up."""
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+
+from halocline.decide.gate import Policy, gate, thresholds_of
+from halocline.edge.escalation import Escalation
+from halocline.edge.reading import Rows
+from halocline.ports import Feed
+from halocline.records import Array, Mode, Reason
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What happens to the rows of one call.
+
+    `up` are the positions of those that go up, `reasons` says of each row why it does or does not;
+    `feed` holds the rows that travel, as the cloud wants them.
+    """
+
+    up: Array
+    reasons: list[Reason]
+    feed: Feed
+    payload_bytes: int
+
+
+class Route:
+    """Plans each call under one mode and one policy."""
+
+    def __init__(
+        self, mode: Mode, policy: Policy, up: Escalation, to_cloud: Callable[[Array], Array] | None
+    ) -> None:
+        self._mode = mode
+        self._policy = policy
+        self._up = up
+        self._to_cloud = to_cloud
+
+    def plan(
+        self, feed: Feed, rows: Rows, rows_seen: int, threshold: float | None, time_left_s: float
+    ) -> Plan:
+        """The plan for a batch as the edge read it; `threshold` is this request's own."""
+        count = len(rows.index)
+        policy = self._policy
+        if threshold is not None:
+            policy = msgspec.structs.replace(policy, threshold=threshold, class_thresholds={})
+        if self._mode is Mode.EDGE_ONLY:
+            return Plan(np.empty(0, np.int64), [Reason.MODE] * count, {}, 0)
+        if self._mode is Mode.PREFER_CLOUD:
+            return self.everything(feed, count, rows_seen, time_left_s)
+        wanting = np.flatnonzero(rows.confidence < thresholds_of(rows.index, policy))
+        if not wanting.size:
+            return Plan(wanting, [Reason.CONFIDENT] * count, {}, 0)
+        travelling = self._travelling(feed, wanting, count)
+        payload_bytes = _bytes_of(travelling)
+        granted, otherwise = self._up.grant(wanting.size, rows_seen, payload_bytes, time_left_s)
+        decisions = gate(
+            rows.index,
+            rows.confidence,
+            policy,
+            hold=None if otherwise is Reason.BUDGET else otherwise,
+            granted=lambda _: granted,
+        )
+        up = np.flatnonzero(decisions.escalate)
+        if len(up) < len(wanting):
+            kept = np.searchsorted(wanting, up)
+            travelling = {name: array[kept] for name, array in travelling.items()}
+            payload_bytes = _bytes_of(travelling)
+        return Plan(up, decisions.reasons, travelling, payload_bytes)
+
+    def everything(self, feed: Feed, count: int, rows_seen: int, time_left_s: float) -> Plan:
+        """The plan that sends every row up, if any may go; no budget counts."""
+        travelling = self._travelling(feed, np.arange(count), count)
+        payload_bytes = _bytes_of(travelling)
+        granted, otherwise = self._up.grant(count, rows_seen, payload_bytes, time_left_s, budgeted=False)
+        if granted:
+            return Plan(np.arange(count), [Reason.MODE] * count, travelling, payload_bytes)
+        return Plan(np.empty(0, np.int64), [otherwise] * count, {}, 0)
+
+    def _travelling(self, feed: Feed, up: Array, count: int) -> Feed:
+        if len(up) < count:
+            feed = {name: array[up] for name, array in feed.items()}
+        if self._to_cloud is None:
+            return feed
+        return {name: np.asarray(self._to_cloud(array)) for name, array in feed.items()}
+
+
+def _bytes_of(feed: Feed) -> int:
+    return sum(array.nbytes for array in feed.values())
