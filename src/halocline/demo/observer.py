@@ -217,17 +217,21 @@ def _duplicated(evidence: Evidence, by_request: dict[str, list[Received]]) -> in
 
 
 def _inconsistent(evidence: Evidence, asked: dict[str, Sent]) -> int:
-    """Replies whose reason, tier and mark disagree, or that nobody asked for, or that the cloud's log does
-    not know though they claim it; corrections of unknown replies, or unknown to the cloud."""
-    ran = {call.id for call in evidence.ran}
+    """Replies whose reason, tier and mark disagree or that nobody asked for, corrections of unknown replies,
+    and what is told as the cloud's word but does not stand in the cloud's log."""
     known = {reply.id for reply in evidence.received}
-    wrong = sum(
-        reply.request not in asked
-        or not _is_coherent(reply)
-        or (reply.tier == "cloud" and reply.id not in ran)
-        for reply in evidence.received
-    )
-    return wrong + sum(late.id not in known or late.id not in ran for late in evidence.corrected)
+    incoherent = sum(reply.request not in asked or not _is_coherent(reply) for reply in evidence.received)
+    unknown = sum(late.id not in known for late in evidence.corrected)
+    return incoherent + unknown + _unbacked(evidence)
+
+
+def _unbacked(evidence: Evidence) -> int:
+    """Cloud answers that the cloud's log does not know. Calls that travelled together stand in it under the
+    first one's id, with the rows of all."""
+    ran = {call.id for call in evidence.ran}
+    claimed = {reply.id for reply in evidence.received if reply.tier == "cloud"}
+    claimed |= {late.id for late in evidence.corrected}
+    return max(0, len(claimed - ran) - sum(call.rows - 1 for call in evidence.ran))
 
 
 def _is_coherent(reply: Received) -> bool:

@@ -1,0 +1,102 @@
+"""halocline demo: see the promises kept on this machine while everything around them breaks."""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from halocline.demo.show import Scorecard
+
+INTERRUPTED = 130
+"""What a shell says of a program that Ctrl-C ended."""
+
+
+def demo(
+    *,
+    fast: Annotated[bool, Parameter(negative="")] = False,
+    interactive: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    sabotage: Literal["drop", "duplicate", "late"] | None = None,
+    seed: int = 0,
+    prices: Path | None = None,
+) -> int:
+    """Stream digits through edge and cloud while the link is cut, the cloud refuses, and all comes back.
+
+    A small model answers here, a larger one in a second process; an independent observer keeps the
+    scorecard from what callers received and what the cloud logged. The exit code is 0 where every promise
+    was kept and 1 where one was broken. Nothing leaves this machine.
+
+    Examples
+    --------
+    halocline demo --fast
+
+    Parameters
+    ----------
+    fast
+        Half the time: fewer requests while things are broken.
+    interactive
+        Break it yourself: c cuts the link, k kills the cloud, q ends. Needs a terminal.
+    json
+        Print one JSON object on stdout and nothing else.
+    sabotage
+        Break a promise on purpose, to see the observer notice: the exit code is then 1.
+    seed
+        Decides the order of the digits.
+    prices
+        A file of your own prices, in the form of the demo's prices.toml.
+    """
+    from halocline.extras import need
+
+    need("demo", "sklearn", "skl2onnx", "onnx", "uvicorn", what="halocline demo")
+    before = signal.signal(signal.SIGTERM, _end_as_by_hand)
+    try:
+        card = _play(fast=fast, interactive=interactive, sabotage=sabotage, seed=seed, prices=prices)
+    except KeyboardInterrupt:
+        print("stopped; nothing is left running", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if json:
+        sys.stdout.write(card.as_json().decode() + "\n")
+    else:
+        _print(card)
+    return 0 if card.judgement.passed else 1
+
+
+def _play(
+    *, fast: bool, interactive: bool, sabotage: str | None, seed: int, prices: Path | None
+) -> "Scorecard":
+    from rich.console import Console
+
+    from halocline.demo.interactive import Show, need_terminal
+    from halocline.demo.live import Live
+    from halocline.demo.prices import read_prices
+    from halocline.demo.sabotage import Kind
+    from halocline.demo.show import run_interactive, run_scripted
+
+    known = read_prices(prices)
+    kind = Kind(sabotage) if sabotage is not None else None
+    progress = Console(stderr=True)
+    if interactive:
+        need_terminal()
+        show = Show(progress, seed=seed)
+        return run_interactive(show.play, progress.print, prices=known, seed=seed, sabotage=kind)
+    with Live(progress) as live:
+        return run_scripted(live, prices=known, seed=seed, fast=fast, sabotage=kind)
+
+
+def _print(card: "Scorecard") -> None:
+    from rich.console import Console
+
+    from halocline.demo.board import print_scorecard
+
+    print_scorecard(Console(), card)
+
+
+def _end_as_by_hand(number: int, frame: FrameType | None) -> NoReturn:
+    """End as Ctrl-C does, so that the cloud process is taken along."""
+    raise KeyboardInterrupt
