@@ -48,6 +48,16 @@ CATALOGUE: dict[str, Entry] = {
         "The port is in use by another program, or this user may not open it.",
         "Stop the other program, or choose another port with --port.",
     ),
+    "HAL-108": Entry(
+        "A certificate or key that cannot be used",
+        "A file given for TLS is not there, is not PEM, or the key does not belong to the certificate.",
+        "Give the PEM certificate chain with --cert and its unencrypted PEM key with --key.",
+    ),
+    "HAL-109": Entry(
+        "No terminal here",
+        "The command reads single keys, and its input or output is not a terminal.",
+        "Leave the flag out, or run the command in a terminal.",
+    ),
     # 2xx: models
     "HAL-201": Entry(
         "A model that does not load",

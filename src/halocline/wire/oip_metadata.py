@@ -105,6 +105,16 @@ def encode_model_list(names: Sequence[str]) -> bytes:
     return msgspec.json.encode({"models": names})
 
 
+def encode_live(live: bool) -> bytes:
+    """The body of GET /v2/health/live."""
+    return msgspec.json.encode({"live": live})
+
+
+def encode_ready(ready: bool, name: str | None = None) -> bytes:
+    """The body of GET /v2/health/ready, or with a name that of GET /v2/models/NAME/ready."""
+    return msgspec.json.encode({"ready": ready} if name is None else {"name": name, "ready": ready})
+
+
 def encode_error(message: str) -> bytes:
     """The body of every answer that is an error."""
     return msgspec.json.encode({"error": message})

@@ -1,0 +1,1 @@
+"""ASGI and uvicorn: the Open Inference Protocol over HTTP for the models of a table."""

@@ -1,0 +1,98 @@
+"""Read a request's head and body within the limits: nothing above them is ever held in memory."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from halocline.adapters.asgi.answers import Disconnected, Receive, Refused, Scope, failure
+from halocline.errors import Rejected
+from halocline.serving.admission import Admission
+from halocline.wire import oip
+
+_HEADER_LENGTH: Final = oip.HEADER_LENGTH.lower().encode()
+
+
+class Head(msgspec.Struct, gc=False):
+    """What the headers of an inference request say."""
+
+    header_bytes: int | None = None
+    body_bytes: int | None = None
+    request_id: str = ""
+
+
+def read_head(scope: Scope) -> Head:
+    """The headers that matter. Raises Rejected (HAL-501) and Refused."""
+    head = Head()
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            head.body_bytes = _number(name, value)
+        elif name == _HEADER_LENGTH:
+            head.header_bytes = _number(name, value)
+        elif name == b"x-request-id":
+            head.request_id = value[:128].decode("latin-1")
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            raise Refused(failure(415, f"Content-Encoding {value[:40]!r}: only bodies as they are"))
+    return head
+
+
+class BodyReader:
+    """Reads bodies within a size, a share of memory and a time."""
+
+    def __init__(self, admission: Admission, *, timeout_s: float) -> None:
+        self._admission = admission
+        self._timeout_s = timeout_s
+
+    async def read(self, receive: Receive, head: Head) -> bytes | memoryview:
+        """The whole body; its bytes stay held in the admission's books until `release`.
+
+        Raises Rejected (HAL-504), Full, Refused and Disconnected; then nothing is held.
+        """
+        if head.body_bytes is not None:
+            self._admission.check_body(head.body_bytes)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        body: bytes = message["body"]
+        if message["more_body"]:
+            return await self._read_on(receive, body)
+        self._admission.check_body(len(body))
+        self._admission.hold(len(body))
+        return body
+
+    def release(self, body: bytes | memoryview) -> None:
+        """The body is let go."""
+        self._admission.release(len(body))
+
+    async def _read_on(self, receive: Receive, first: bytes) -> memoryview:
+        body = bytearray()
+        held = 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                chunk, more = first, True
+                while True:
+                    self._admission.check_body(len(body) + len(chunk))
+                    self._admission.hold(len(chunk))
+                    held += len(chunk)
+                    body += chunk
+                    if not more:
+                        return memoryview(body)
+                    chunk, more = await _next(receive)
+        except BaseException as error:
+            self._admission.release(held)
+            if isinstance(error, TimeoutError):
+                raise Refused(failure(408, f"the body did not arrive in {self._timeout_s:g} s")) from None
+            raise
+
+
+async def _next(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    return message["body"], message["more_body"]
+
+
+def _number(name: bytes, value: bytes) -> int:
+    if not (value.isdigit() and len(value) <= 15):
+        raise Rejected("HAL-501", f"header {name.decode()}: expected a number of bytes, got {value[:40]!r}")
+    return int(value)

@@ -1,0 +1,118 @@
+"""uvicorn's HTTP/1.1 protocol with the limits that it lacks: on connections, heads and waiting."""
+
+import time
+from functools import partial
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from halocline.wire import oip
+
+MAX_HEAD_BYTES: Final = 65_536
+"""Request line and headers together; the parser itself has no limit."""
+
+HEAD_TIMEOUT_S: Final = 10.0
+"""How long a request line and its headers may take to arrive; also for the first byte on a connection."""
+
+WHOLE_ANSWER: Final = "halocline.whole_answer"
+"""The ASGI extension by which an application hands over a whole answer as bytes, status line included."""
+
+
+def limited_protocol(max_connections: int) -> type[HttpToolsProtocol]:
+    """The protocol class for a server that holds at most so many connections."""
+
+    class Limited(LimitedProtocol):
+        limit = max_connections
+
+    return Limited
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection, within the limits."""
+
+    limit = 1024
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_bytes = 0
+        self.head_since_s: float | None = None
+        """When the head that is not complete yet began to be waited for; None outside of one."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, or refuse it where there are too many."""
+        super().connection_made(transport)
+        self.head_since_s = time.monotonic()
+        if len(self.connections) > self.limit:
+            self._refuse(503, "the server has all the connections that it takes; try again in 1 s", b"1")
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a head that grows without end is cut off."""
+        if self.transport.is_closing():
+            return
+        if self.head_since_s is not None:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self.head_since_s is not None and self._head_bytes > MAX_HEAD_BYTES and self.parser is not None:
+            self._refuse(431, f"the request line and headers have more than {MAX_HEAD_BYTES} bytes")
+
+    def on_message_begin(self) -> None:
+        """A request starts."""
+        super().on_message_begin()
+        if self.head_since_s is None:
+            self._head_bytes = 0
+            self.head_since_s = time.monotonic()
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        self.head_since_s = None
+        super().on_headers_complete()
+        answer = partial(_answer_whole, self, self.cycle)
+        self.scope["extensions"] = {WHOLE_ANSWER: answer}  # type: ignore[dict-item]  # a dict more would cost
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is refused in the protocol's form all the same."""
+        self._refuse(400, "this is not an HTTP/1.1 request")
+
+    def end_if_slow(self, now_s: float) -> None:
+        """Close a connection that has kept us waiting for a head."""
+        if self.head_since_s is not None and now_s - self.head_since_s > HEAD_TIMEOUT_S:
+            self._refuse(408, f"no request arrived in {HEAD_TIMEOUT_S:g} s")
+
+    def _refuse(self, status: int, message: str, retry_after: bytes | None = None) -> None:
+        if self.transport.is_closing():
+            return
+        body = oip.encode_error(message)
+        head = [
+            b"HTTP/1.1 %d %b" % (status, _REASONS[status]),
+            b"content-type: application/json",
+            b"content-length: %d" % len(body),
+            b"connection: close",
+        ]
+        if retry_after:
+            head.append(b"retry-after: %b" % retry_after)
+        self.transport.write(b"\r\n".join([*head, b"", body]))
+        self.transport.close()
+
+
+def _answer_whole(protocol: LimitedProtocol, cycle: RequestResponseCycle, answer: bytes) -> bool:
+    """Write head and body of an answer at once; False where the ordinary way has to be taken.
+
+    The ordinary way checks each header by two regular expressions and writes twice: 4 µs of the 40 that a
+    request costs beside the model (measured 2026-11). What is done here is what uvicorn's `send` does at
+    the end of an answer.
+    """
+    if cycle.disconnected or cycle.response_started or not cycle.keep_alive or protocol.flow.write_paused:
+        return False
+    protocol.transport.write(answer)
+    cycle.response_started = cycle.response_complete = True
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
+
+
+_REASONS: Final = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}

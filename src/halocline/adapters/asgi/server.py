@@ -1,0 +1,99 @@
+"""Run the application under uvicorn: announce where it listens, drain on SIGTERM, stop."""
+
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from halocline.adapters.asgi.answers import LOG
+from halocline.adapters.asgi.app import App
+from halocline.adapters.asgi.listen import Listen, cannot_listen
+from halocline.adapters.asgi.protocol import LimitedProtocol, limited_protocol
+from halocline.adapters.asgi.tls import server_context
+from halocline.serving.admission import Admission
+
+_BACKLOG: Final = 2048
+_KEEP_ALIVE_S: Final = 75
+"""How long an idle connection is kept: longer than the proxies before us usually keep theirs (60 s)."""
+
+_CLOSE_S: Final = 5
+"""How long connections get to take their last answer once nothing is left to do."""
+
+
+class Server(uvicorn.Server):
+    """Serves on a socket that is already bound; the first signal drains it, the second ends it at once."""
+
+    def __init__(
+        self,
+        app: App,
+        admission: Admission,
+        listen: Listen,
+        *,
+        max_connections: int = 1024,
+        drain_s: float = 30.0,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._admission = admission
+        self._drain_s = drain_s
+        self._drain_until_s: float | None = None
+        self._on_started = on_started
+        context = None if listen.tls is None else server_context(listen.tls)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                interface="asgi3",
+                http=limited_protocol(max_connections),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_CLOSE_S,
+                ssl_context_factory=None if context is None else lambda *_: context,
+            )
+        )
+
+    def drain(self) -> None:
+        """Take no new requests, finish what is inside, then stop; after `drain_s` stop all the same."""
+        if self._drain_until_s is None:
+            self._admission.draining = True
+            self._drain_until_s = time.monotonic() + self._drain_s
+            LOG.info("draining: %d requests inside", self._admission.inside)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal: drain; a second one: stop now. The process ends by itself, with its own exit code."""
+        if self._drain_until_s is None:
+            self.drain()
+        else:
+            self.should_exit = self.force_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._on_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: is the draining over, does a connection keep us waiting."""
+        now_s = time.monotonic()
+        if self._drain_until_s is not None and (not self._admission.inside or now_s > self._drain_until_s):
+            self.should_exit = True
+        if counter % 10 == 0:
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, LimitedProtocol)
+                connection.end_if_slow(now_s)
+        return await super().on_tick(counter)
+
+
+def run(server: Server, listen: Listen, bound: socket.socket) -> None:
+    """Serve until drained. Raises Misconfigured (HAL-107) where the address was taken since it was bound."""
+    try:
+        server.run([bound])
+    except OSError as error:
+        raise cannot_listen(listen, error) from error

@@ -1,0 +1,141 @@
+"""Which models are served: by name and version, each with its batcher and its numbers."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from types import TracebackType
+
+from halocline.errors import Misconfigured, Rejected
+from halocline.ports import Feed, Model
+from halocline.records import Array, ModelRef, ModelSpec
+from halocline.serving.batcher import Batcher
+from halocline.serving.meters import Meter
+from halocline.serving.version import version_key
+from halocline.serving.warmup import RunCost, warm_up
+
+
+class ServedModel:
+    """One version of a model, warmed up, behind its batcher."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        cost: RunCost,
+        max_batch: int,
+        max_delay_s: float,
+        max_rows: int,
+        executor: Executor,
+    ) -> None:
+        self.ref: ModelRef = model.spec.ref
+        self.spec: ModelSpec = model.spec
+        self.cost = cost
+        self.meter = Meter()
+        self._conform = model.conform_batch
+        self._conform_one = model.conform
+        self._sole = model.spec.inputs[0] if len(model.spec.inputs) == 1 else None
+        self._max_rows = max_rows
+        self.batcher = Batcher(
+            model,
+            cost=cost,
+            max_batch=max_batch,
+            max_delay_s=max_delay_s,
+            meter=self.meter,
+            executor=executor,
+        )
+
+    def conform(self, feed: Feed) -> tuple[dict[str, Array], int]:
+        """A checked feed and its rows. Raises Rejected (HAL-301 to 303, HAL-504)."""
+        if self._sole is not None and len(feed) == 1:
+            # One row of the one input is the common case, and `conform` has a short way for it.
+            array = feed.get(self._sole.name)
+            if array is not None and array.ndim == len(self._sole.shape) and len(array) == 1:
+                return self._conform_one(array), 1
+        checked = self._conform(feed)
+        rows = len(next(iter(checked.values())))
+        if rows > self._max_rows:
+            raise Rejected(
+                "HAL-504", f"the request has {rows} rows, the limit is {self._max_rows}. Send fewer at once"
+            )
+        return checked, rows
+
+
+class ModelTable:
+    """The served models; a request without a version reaches the latest one."""
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        *,
+        max_batch: int = 64,
+        max_delay_s: float = 0.0,
+        max_rows: int = 4096,
+    ) -> None:
+        self._executors: list[ThreadPoolExecutor] = []
+        self._served: dict[str, dict[str, ServedModel]] = {}
+        for model in models:
+            executor = ThreadPoolExecutor(1, thread_name_prefix=f"halocline-{model.spec.ref}")
+            self._executors.append(executor)
+            served = ServedModel(
+                model,
+                cost=warm_up(model, max_batch),
+                max_batch=max_batch,
+                max_delay_s=max_delay_s,
+                max_rows=max_rows,
+                executor=executor,
+            )
+            versions = self._served.setdefault(served.ref.name, {})
+            if served.ref.version in versions:
+                raise Misconfigured(
+                    "HAL-206", f"{served.ref} is there twice; give one another name or version"
+                )
+            versions[served.ref.version] = served
+        if not self._served:
+            raise Misconfigured("HAL-206", "no model was given to serve. Try: halocline serve MODEL.onnx")
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        for versions in self._served.values():
+            yield from versions.values()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the models, sorted."""
+        return sorted(self._served)
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of a model, the latest first. Raises Rejected (HAL-502)."""
+        return sorted(self._versions(name), key=version_key, reverse=True)
+
+    def find(self, name: str, version: str | None = None) -> ServedModel:
+        """A model by name, in its latest version where none is named. Raises Rejected (HAL-502)."""
+        versions = self._versions(name)
+        served = versions.get(self.versions(name)[0] if version is None else version)
+        if served is None:
+            raise Rejected(
+                "HAL-502",
+                f"no version {str(version)[:80]!r} of {name} here; there is {_listed(self.versions(name))}",
+            )
+        return served
+
+    def close(self) -> None:
+        """End the worker threads; a run under way is waited for."""
+        for executor in self._executors:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> "ModelTable":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _versions(self, name: str) -> dict[str, ServedModel]:
+        versions = self._served.get(name)
+        if versions is None:
+            raise Rejected("HAL-502", f"no model {name[:80]!r} here; there is {_listed(self.names)}")
+        return versions
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
