@@ -8,6 +8,7 @@ from pathlib import Path
 
 from halocline import records
 from halocline.catalogue import CATALOGUE
+from halocline.metrics import METRICS
 from halocline.records import Reason
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -66,6 +67,17 @@ def reasons() -> str:
     return page("Reasons", "src/halocline/records.py", parts)
 
 
+def metrics() -> str:
+    """The page of the metrics."""
+    rows = [
+        (f"`{metric.name}`", metric.kind, metric.unit, ", ".join(metric.labels), metric.help)
+        for metric in METRICS
+    ]
+    intro = "What `/metrics` tells, in the text format of Prometheus. Times are seconds, sizes bytes."
+    parts = [intro, table(("metric", "kind", "unit", "labels", "what it tells"), rows)]
+    return page("Metrics", "src/halocline/metrics.py", parts)
+
+
 def page(title: str, source: str, parts: Iterable[str]) -> str:
     """A page under its title, which says where it comes from."""
     head = f"<!-- Made by `make docs` from {source}. Change it there. -->"
@@ -90,7 +102,7 @@ def told_of(kind: type) -> dict[str, str]:
     return told
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "reasons.md": reasons}
+PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "reasons.md": reasons, "metrics.md": metrics}
 
 if __name__ == "__main__":
     main()
