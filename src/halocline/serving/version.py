@@ -3,19 +3,25 @@
 import re
 from typing import Final
 
+# A word makes a version a pre-release, which comes before its end; a further number comes after it.
+_WORD, _END, _NUMBER = 0, 1, 2
 _PARTS: Final = re.compile(r"[0-9]+|[A-Za-z]+")
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key: numbers compare as numbers and after words, so that 1.0-rc2 comes before 1.0."""
-    parts = [
-        (1, int(part), "") if part.isdigit() else (-1, 0, part.lower()) for part in _PARTS.findall(version)
-    ]
-    while parts and parts[-1] == (1, 0, ""):
-        parts.pop()
-    # The end of a version sorts between a word (a pre-release) and a number (a later part).
-    return (*parts, (0, 0, ""))
+    key: list[tuple[int, int, str]] = []
+    for part in _PARTS.findall(version):
+        if part.isdigit():
+            key.append((_NUMBER, int(part), ""))
+        else:
+            _drop_zeros(key)
+            key.append((_WORD, 0, part.lower()))
+    _drop_zeros(key)
+    return (*key, (_END, 0, ""))
 
 
-def _part(part: str) -> tuple[int, int, str]:
-    return (1, int(part), "") if part.isdigit() else (-1, 0, part.lower())
+def _drop_zeros(key: list[tuple[int, int, str]]) -> None:
+    """1.0 and 1 are the same version, before a word as at the end."""
+    while key and key[-1] == (_NUMBER, 0, ""):
+        key.pop()

@@ -20,7 +20,7 @@ def expose(readings: Iterable[Reading], accept: str) -> tuple[bytes, str]:
     registry.register(_Collector(readings))
     try:
         encode, content_type = choose_encoder(accept)
-    except ValueError:  # a version in the header that is none
+    except (TypeError, ValueError):  # the header names a version that is none
         encode, content_type = choose_encoder("")
     return encode(registry), content_type
 
