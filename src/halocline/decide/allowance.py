@@ -10,8 +10,8 @@ from halocline.errors import Misconfigured
 class EscalationBudget(msgspec.Struct, frozen=True, kw_only=True):
     """At most this share of the rows, or this many rows a minute, goes up. Exactly one is given.
 
-    Over any stretch of n rows (or m minutes) at most `share * n + burst` (or `per_minute * m + burst`)
-    rows go up; `burst` is how many may go at once after a quiet time.
+    Over any calls with n rows together at most `share * n + burst` rows go up, over any m minutes at
+    most `per_minute * m + burst`; `burst` is how many may go at once after a quiet time.
     """
 
     share: float | None = None
@@ -45,11 +45,11 @@ def full(budget: EscalationBudget, now_s: float) -> Allowance:
 
 
 def seen(budget: EscalationBudget, allowance: Allowance, rows: int, now_s: float) -> Allowance:
-    """The allowance after `rows` more rows were seen, at `now_s`."""
+    """The allowance at `now_s`, when one call brings `rows` more rows."""
     if budget.share is not None:
-        gained = budget.share * rows
-    else:
-        gained = (budget.per_minute or 0.0) / 60.0 * max(now_s - allowance.filled_s, 0.0)
+        # A batch may spend what its own rows bring, however many; only what is left of that is capped.
+        return Allowance(min(allowance.tokens, budget.burst) + budget.share * rows, now_s)
+    gained = (budget.per_minute or 0.0) / 60.0 * max(now_s - allowance.filled_s, 0.0)
     return Allowance(min(allowance.tokens + gained, budget.burst), now_s)
 
 

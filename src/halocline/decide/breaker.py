@@ -22,7 +22,7 @@ class Event(Enum):
     TRIPPED = "tripped"
     """Too many failures, or the upstream said "not before"."""
     COOLED = "cooled"
-    """The probe interval, or the time the upstream asked for, is over."""
+    """The probe interval, or the time the upstream asked for, is over; a call comes."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
 
@@ -39,7 +39,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.HALF_OPEN, Event.SUCCEEDED): State.CLOSED,
     (State.HALF_OPEN, Event.FAILED): State.OPEN,
     (State.HALF_OPEN, Event.TRIPPED): State.OPEN,
-    (State.HALF_OPEN, Event.COOLED): State.HALF_OPEN,
+    (State.HALF_OPEN, Event.COOLED): State.HALF_OPEN,  # nothing was heard of the probe: another goes
 }
 
 
@@ -48,7 +48,8 @@ class BreakerLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     It opens after `consecutive_failures`, or when at least `failure_rate` of the last `window` calls
     failed (a full window is needed). While open, nothing is tried for `probe_interval_s` seconds; then
-    one call goes through as the probe.
+    one call goes through as the probe, and another after each further interval in which nothing was
+    heard of it.
     """
 
     consecutive_failures: int = 5
@@ -73,23 +74,24 @@ class Breaker(msgspec.Struct, frozen=True):
     state: State = State.CLOSED
     consecutive: int = 0
     recent: tuple[bool, ...] = ()
-    open_until_s: float = 0.0
-    probing: bool = False
+    hold_until_s: float = 0.0
+    """No call goes through before, unless closed."""
     refused: bool = False
-    """The upstream itself asked not to be called before `open_until_s`."""
+    """The upstream itself asked not to be called before `hold_until_s`."""
 
 
-def admit(breaker: Breaker, now_s: float) -> tuple[Reason | None, Breaker]:
+def admit(breaker: Breaker, limits: BreakerLimits, now_s: float) -> tuple[Reason | None, Breaker]:
     """Whether a call may go through now: (None, breaker) if so, else the reason why not."""
     if breaker.state is State.CLOSED:
         return None, breaker
-    if breaker.state is State.OPEN and now_s >= breaker.open_until_s:
-        breaker = msgspec.structs.replace(
-            breaker, state=TRANSITIONS[State.OPEN, Event.COOLED], probing=False, refused=False
-        )
-    if breaker.state is State.HALF_OPEN and not breaker.probing:
-        return None, msgspec.structs.replace(breaker, probing=True)
-    return (Reason.REFUSED if breaker.refused else Reason.BREAKER_OPEN), breaker
+    if now_s < breaker.hold_until_s:
+        return (Reason.REFUSED if breaker.refused else Reason.BREAKER_OPEN), breaker
+    return None, msgspec.structs.replace(
+        breaker,
+        state=TRANSITIONS[breaker.state, Event.COOLED],
+        hold_until_s=now_s + limits.probe_interval_s,
+        refused=False,
+    )
 
 
 def succeeded(breaker: Breaker, limits: BreakerLimits) -> Breaker:
@@ -118,10 +120,11 @@ def failed(
         return breaker  # a call from before the breaker opened says nothing new
     if state is not State.OPEN:
         return msgspec.structs.replace(breaker, consecutive=consecutive, recent=recent)
+    held_until_s = breaker.hold_until_s if breaker.refused else 0.0
     rest_s = limits.probe_interval_s if retry_after_s is None else retry_after_s
     return Breaker(
         state,
         consecutive=consecutive,
-        open_until_s=max(breaker.open_until_s, now_s + rest_s),
+        hold_until_s=max(held_until_s, now_s + rest_s),
         refused=retry_after_s is not None,
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from numbers import Real
 from typing import TypeAlias
 
 import msgspec
@@ -14,7 +15,9 @@ from halocline.errors import Misconfigured
 from halocline.records import Array, Reason, ScoreKind
 
 NO_CLASS = -1
-"""The index of a row whose scores hold NaN: such a row has no answer and no confidence."""
+"""The index of a row whose scores hold NaN: such a row has no answer."""
+NO_CONFIDENCE = -1.0
+"""The confidence of such a row: below every threshold, 0 too, and the first to go up."""
 
 WIDE_ROW = 48
 """From this many classes on, numpy beats a Python list for one row (measured 2026-11-24)."""
@@ -38,7 +41,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Threshold, calibration and escalation budget of one pair of models.
 
     A row is answered at the edge when its confidence is at least `threshold`, or the entry of
-    `class_thresholds` for the class it was given. Raises Misconfigured (HAL-101) out of range.
+    `class_thresholds` for the class it was given. Raises Misconfigured (HAL-101, HAL-102).
     """
 
     threshold: float = 0.8
@@ -53,6 +56,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             check_threshold(f"class_thresholds[{index}]", value)
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise Misconfigured("HAL-101", f"temperature must be above 0, got {self.temperature}")
+        if not isinstance(self.budget, EscalationBudget | None):
+            raise Misconfigured(
+                "HAL-102",
+                f"budget must be an EscalationBudget, got {self.budget!r}. Try EscalationBudget(share=0.1)",
+            )
 
 
 class Decisions(msgspec.Struct, frozen=True):
@@ -67,21 +75,22 @@ class Decisions(msgspec.Struct, frozen=True):
 
 
 RowReader: TypeAlias = Callable[[Array], tuple[int, float]]
-"""One row of raw scores `[classes]` to (class index, confidence); (NO_CLASS, 0.0) where it holds NaN."""
+"""One row of raw scores `[classes]` to (class index, confidence), or (NO_CLASS, NO_CONFIDENCE)."""
 
 
 def check_threshold(name: str, value: float) -> float:
     """The value, if it is a number in [0, 1]. Raises Misconfigured (HAL-101) otherwise."""
-    if isinstance(value, (int, float)) and 0.0 <= value <= 1.0:
-        return value
-    meant = f". Did you mean {value / 100:g}?" if isinstance(value, (int, float)) and 1 < value <= 100 else ""
+    # numpy's float32 is a Real, and no float.
+    if isinstance(value, Real) and 0.0 <= value <= 1.0:
+        return float(value)
+    meant = f". Did you mean {value / 100:g}?" if isinstance(value, Real) and 1 < value <= 100 else ""
     raise Misconfigured("HAL-101", f"{name} must be in [0, 1], got {value!r}{meant}")
 
 
 def confidence_of(probs: Array, score: Score) -> tuple[Array, Array]:
     """Class index int64 `[rows]` and confidence float64 `[rows]` of probabilities `[rows, classes]`.
 
-    A row that holds NaN gives NO_CLASS and 0.
+    A row that holds NaN gives NO_CLASS and NO_CONFIDENCE.
     """
     index = probs.argmax(axis=1)
     if score is Score.MAX_SOFTMAX:
@@ -97,7 +106,7 @@ def confidence_of(probs: Array, score: Score) -> tuple[Array, Array]:
         entropy = -(probs * np.log(safe)).sum(axis=1)
         confidence = 1.0 - entropy / math.log(max(probs.shape[1], 2))
     bad = np.isnan(probs).any(axis=1)
-    return np.where(bad, NO_CLASS, index), np.where(bad, 0.0, np.clip(confidence, 0.0, 1.0))
+    return np.where(bad, NO_CLASS, index), np.where(bad, NO_CONFIDENCE, np.clip(confidence, 0.0, 1.0))
 
 
 def row_reader(kind: ScoreKind, policy: Policy, classes: int) -> RowReader:
@@ -156,15 +165,17 @@ def _top_of_row(row: Array) -> tuple[int, float]:
     values: list[float] = row.tolist()
     total = sum(values)
     if total != total:  # NaN is the one number that differs from itself
-        return NO_CLASS, 0.0
+        return NO_CLASS, NO_CONFIDENCE
     top = max(values)
-    return values.index(top), top
+    return values.index(top), min(top, 1.0)  # softmax in float32 may round to above 1
 
 
 def _top_of_wide_row(row: Array) -> tuple[int, float]:
     index = int(row.argmax())
     top = float(row[index])
-    return (index, top) if top == top else (NO_CLASS, 0.0)  # argmax finds NaN first
+    if top != top:  # argmax finds NaN first
+        return NO_CLASS, NO_CONFIDENCE
+    return index, min(top, 1.0)
 
 
 def _top_of_logits(row: Array) -> tuple[int, float]:
@@ -174,5 +185,5 @@ def _top_of_logits(row: Array) -> tuple[int, float]:
     for value in values:
         total += math.exp(value - top)
     if total != total:
-        return NO_CLASS, 0.0
+        return NO_CLASS, NO_CONFIDENCE
     return values.index(top), 1.0 / total

@@ -23,7 +23,14 @@ def match_labels(
                 "HAL-204", "label_map needs the labels of both tiers; give labels=[…] to load or connect"
             )
         return None
+    stray = [label for label in label_map or {} if label not in cloud]
+    if stray:
+        raise Misconfigured(
+            "HAL-204", f"label_map: {_some(stray)} no label of the cloud's; its labels: {_names(cloud)}"
+        )
     renamed = [(label_map or {}).get(label, label) for label in cloud]
+    if renamed == list(edge):
+        return None
     position = {label: index for index, label in enumerate(edge)}
     unknown = [label for label, name in zip(cloud, renamed, strict=True) if name not in position]
     missing = [label for label in edge if label not in set(renamed)]
@@ -41,8 +48,7 @@ def match_labels(
             )
             + ". Try label_map={cloud label: edge label}",
         )
-    mapping = [position[name] for name in renamed]
-    return None if mapping == list(range(len(edge))) else np.asarray(mapping, dtype=np.int64)
+    return np.asarray([position[name] for name in renamed], dtype=np.int64)
 
 
 def to_edge_order(scores: Array, mapping: Array | None, classes: int) -> Array:
@@ -55,6 +61,9 @@ def to_edge_order(scores: Array, mapping: Array | None, classes: int) -> Array:
 
 
 def _some(labels: Sequence[str]) -> str:
+    return f"{_names(labels)} {'is' if len(labels) == 1 else 'are'}"
+
+
+def _names(labels: Sequence[str]) -> str:
     shown = ", ".join(repr(label) for label in labels[:3])
-    more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
-    return f"{shown}{more} {'is' if len(labels) == 1 else 'are'}"
+    return f"{shown} and {len(labels) - 3} more" if len(labels) > 3 else shown

@@ -1,5 +1,7 @@
 """Decide whether an escalation can arrive in time on the link as measured."""
 
+import math
+
 import msgspec
 
 WEIGHT = 1 / 8
@@ -7,6 +9,8 @@ WEIGHT = 1 / 8
 DEVIATION_WEIGHT = 1 / 4
 """Weight of a new deviation (RFC 6298, section 2, beta)."""
 FEWEST_MEASUREMENTS = 3
+SAME_SIZE = 1e-6
+"""Sizes whose variance is a smaller part of their mean square are one size: rounding, not a spread."""
 RETRY_S = 2.0
 """While the verdict is "too slow", one call in this time goes through, or no recovery would be noticed."""
 
@@ -46,18 +50,27 @@ def measured(link: Link, payload_bytes: int, elapsed_s: float, now_s: float) -> 
 def expected_s(link: Link, payload_bytes: int) -> float:
     """Seconds that a call of this size takes on average; the slope counts only where sizes differed."""
     variance = link.bytes_squared - link.bytes**2
-    if variance <= 1e-6 * max(link.bytes_squared, 1.0):
+    if variance <= SAME_SIZE * max(link.bytes_squared, 1.0):
         return link.seconds
     slope = max((link.bytes_seconds - link.bytes * link.seconds) / variance, 0.0)
     return max(link.seconds + slope * (payload_bytes - link.bytes), 0.0)
 
 
 def too_slow(link: Link, payload_bytes: int, time_left_s: float, now_s: float) -> tuple[bool, Link]:
-    """Whether the call cannot arrive: even two deviations faster than usual would be too late.
+    """Whether the call cannot arrive: even two deviations faster than expected would be too late.
 
     The second value is the link after the question: one call in RETRY_S seconds is let through.
     """
     if link.measurements < FEWEST_MEASUREMENTS or now_s - link.tried_s >= RETRY_S:
         return False, msgspec.structs.replace(link, tried_s=now_s) if link.measurements else link
-    soonest_s = expected_s(link, payload_bytes) - 2 * link.deviation_s
+    soonest_s = expected_s(link, payload_bytes) - 2 * link.deviation_s * _doubt(link, payload_bytes)
     return soonest_s > time_left_s, link
+
+
+def _doubt(link: Link, payload_bytes: int) -> float:
+    """How many times less sure a line is at this size than amid the sizes it was fitted to."""
+    variance = link.bytes_squared - link.bytes**2
+    if variance <= SAME_SIZE * max(link.bytes_squared, 1.0):
+        return 1.0
+    # The prediction interval of a least-squares line; the running means remember 1 / WEIGHT calls.
+    return math.sqrt(1 + WEIGHT * (payload_bytes - link.bytes) ** 2 / variance)

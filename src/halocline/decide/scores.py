@@ -35,6 +35,8 @@ def why_invalid(raw: Array, kind: ScoreKind) -> str | None:
         return f"scores must be numbers, got {raw.dtype}"
     if np.isnan(raw).any():
         return "scores hold NaN"
+    if kind is not ScoreKind.PROBABILITIES and not np.isfinite(raw.max(axis=1)).all():
+        return "scores hold infinity where the largest of a row should be"
     if kind is ScoreKind.PROBABILITIES:
         sums = raw.sum(axis=1, dtype=np.float64)
         if (raw < -PROBABILITY_SUM_TOLERANCE).any() or (abs(sums - 1) > PROBABILITY_SUM_TOLERANCE).any():

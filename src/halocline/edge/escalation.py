@@ -48,7 +48,9 @@ class Escalation:
             slow, link = too_slow(self._link, payload_bytes, time_left_s, now_s)
             if slow:
                 return 0, Reason.LINK_TOO_SLOW
-            hold, breaker = admit(self._breaker, now_s) if self._limits else (None, self._breaker)
+            hold, breaker = (
+                admit(self._breaker, self._limits, now_s) if self._limits else (None, self._breaker)
+            )
             if hold is not None:
                 return 0, hold
             granted = wanted
