@@ -5,16 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from halocline.demo.observer import (
-    Corrected,
-    Evidence,
-    Judgement,
-    Ran,
-    Received,
-    Sent,
-    Traffic,
-    judge,
-)
+from halocline.demo.evidence import Corrected, Evidence, Ran, Received, Sent, Traffic
+from halocline.demo.observer import Judgement, judge
 from halocline.records import Reason
 
 DEADLINE_S = 0.3

@@ -2,7 +2,7 @@
 
 import time
 
-from halocline.demo.observer import Corrected, Received, Sent
+from halocline.demo.evidence import Corrected, Received, Sent
 from halocline.demo.sabotage import Delivery
 from halocline.edge.tiered import Tiered
 from halocline.errors import HaloclineError

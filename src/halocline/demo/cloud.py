@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from halocline.demo.observer import Ran
+from halocline.demo.evidence import Ran
 from halocline.errors import Transient
 
 START_S = 30.0

@@ -49,7 +49,8 @@ class Show:
 
     def play(self, stage: Stage, caller: Caller, delivery: Delivery) -> None:
         """Ask until the viewer has seen enough."""
-        rows = itertools.cycle(stage.rows(self._seed))
+        # One program is asked, so that its breaker can be watched at work.
+        rows = itertools.cycle(row for row in stage.rows(self._seed) if row.fold == 0)
         drawn_s = 0.0
         try:
             with Keys() as keys, Live(console=self._console, auto_refresh=False, transient=True) as live:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
+from halocline.demo.evidence import Evidence, Received, Sent, Traffic
+
 LATE_TOLERANCE_S = 0.1
 """A reply may come this long after its deadline: what a busy two-core machine does to any thread."""
 ACCURACY_TOLERANCE = 0.003
@@ -29,67 +31,6 @@ DEGRADED_REASONS = frozenset(
         "link_too_slow",
     }
 )
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """A caller asked: which row, what the right answer is, when (monotonic), and how long it would wait."""
-
-    request: str
-    phase: str
-    row: int
-    truth: str
-    sent_s: float
-    deadline_s: float
-
-
-class Received(msgspec.Struct, frozen=True):
-    """A caller was given an answer to `request`; `id` is the reply's own."""
-
-    request: str
-    id: str
-    label: str
-    tier: str
-    reason: str
-    degraded: bool
-    at_s: float
-
-
-class Corrected(msgspec.Struct, frozen=True):
-    """A caller was told the cloud's late verdict on the reply of that id."""
-
-    id: str
-    label: str
-    at_s: float
-
-
-class Ran(msgspec.Struct, frozen=True):
-    """The cloud process logged that its model ran `rows` rows for the call `id`."""
-
-    id: str
-    rows: int
-
-
-class Traffic(msgspec.Struct, frozen=True):
-    """What the link itself counted while a phase ran."""
-
-    up_bytes: int
-    down_bytes: int
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """All that the observer may look at. `phases` are in their order; `edge_labels` what the edge model,
-    asked apart, says of each row."""
-
-    phases: tuple[str, ...]
-    sent: Sequence[Sent]
-    received: Sequence[Received]
-    corrected: Sequence[Corrected]
-    ran: Sequence[Ran]
-    traffic: dict[str, Traffic]
-    edge_labels: dict[int, str]
-    baseline: str = "cloud_only"
-    normal: str = "normal"
-    recovery: str | None = None
 
 
 class Spread(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from halocline.demo.caller import Caller, Row
-from halocline.demo.observer import Traffic
+from halocline.demo.evidence import Traffic
 from halocline.demo.sabotage import Delivery
 from halocline.demo.stage import BASELINE_DEADLINE_S, DEADLINE_S, Stage
 from halocline.edge.tiered import Tiered

@@ -9,7 +9,8 @@ import msgspec
 
 import halocline
 from halocline.demo.caller import Caller
-from halocline.demo.observer import Evidence, Judgement, judge
+from halocline.demo.evidence import Evidence
+from halocline.demo.observer import Judgement, judge
 from halocline.demo.play import BASELINE, NORMAL, PHASES, RECOVERY, Play, Watcher
 from halocline.demo.prices import Prices
 from halocline.demo.sabotage import Delivery, Kind

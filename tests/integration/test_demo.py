@@ -1,0 +1,206 @@
+"""The demo keeps its promises, notices when they are broken, and leaves nothing running."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+COMMAND = [sys.executable, "-m", "halocline", "demo"]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return os.environ | {"HALOCLINE_CACHE": str(tmp_path_factory.mktemp("cache")), "TERM": "xterm"}
+
+
+@contextmanager
+def started(environment: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
+    stdout, stderr = process.communicate(timeout=90)
+    return process.returncode, json.loads(stdout), stderr
+
+
+def broken(card: dict[str, Any]) -> set[str]:
+    return {verdict["name"] for verdict in card["verdicts"] if not verdict["passed"]}
+
+
+@pytest.fixture(scope="module")
+def run(environment: dict[str, str]) -> tuple[int, dict[str, Any], str]:
+    """One undisturbed run: exit code, scorecard, stderr."""
+    with started(environment, "--fast", "--json") as process:
+        return finished(process)
+
+
+def test_the_demo_keeps_every_promise_and_prints_one_json_object(
+    run: tuple[int, dict[str, Any], str],
+) -> None:
+    code, card, stderr = run
+    assert code == 0, stderr
+    assert broken(card) == set()
+    assert (card["version"], card["seed"], card["passed"]) == (1, 0, True)
+    assert (card["lost"], card["duplicated"], card["late"]) == (0, 0, 0)
+    assert card["requests"] == card["answered"] == sum(phase["requests"] for phase in card["phases"])
+    for phase in card["phases"]:
+        assert phase["answered"] == phase["requests"] == sum(phase["reasons"].values())
+    assert card["degraded"] > 0
+    assert card["corrections"] > 0
+    assert 0 < card["edge_share"] < 1
+    for tier in ("edge", "cloud", "degraded"):
+        assert 0 < card["latency_s"][tier]["p50"] <= card["latency_s"][tier]["p99"]
+    assert card["latency_s"]["degraded"]["p99"] < card["deadline_s"] + 0.1
+
+
+def test_tiering_is_as_right_as_the_cloud_and_far_cheaper(run: tuple[int, dict[str, Any], str]) -> None:
+    _, card, _ = run
+    assert [phase["requests"] for phase in card["phases"]][:2] == [1_797, 1_797]
+    assert card["accuracy"]["tiered"] >= card["accuracy"]["cloud"] - 0.003
+    assert card["accuracy"]["edge"] < card["accuracy"]["cloud"]
+    assert card["cloud_calls_saved"] >= 0.70
+    assert 0 < card["bytes_up"] < card["bytes_up_cloud_only"]
+    assert 0 < card["cost_usd"]["tiered"] < card["cost_usd"]["cloud_only"]
+
+
+def test_each_phase_shows_what_it_is_there_to_show(run: tuple[int, dict[str, Any], str]) -> None:
+    _, card, _ = run
+    phases = {phase["name"]: phase for phase in card["phases"]}
+    reasons = {name: set(phase["reasons"]) for name, phase in phases.items()}
+    assert list(phases) == ["cloud_only", "normal", "silent", "refusing", "slow_link", "back"]
+    assert reasons["cloud_only"] == {"mode"}
+    assert {"confident", "escalated"} <= reasons["normal"]
+    assert {"deadline", "breaker_open"} <= reasons["silent"]
+    assert {"refused", "breaker_open"} <= reasons["refusing"]
+    assert "escalated" in reasons["slow_link"]
+    assert "escalated" in reasons["back"]
+    assert phases["slow_link"]["latency_s"]["p99"] > 0.1
+
+
+SABOTAGES = {"drop": "nothing lost", "duplicate": "nothing twice", "late": "never late"}
+
+
+@pytest.fixture(scope="module")
+def sabotaged(environment: dict[str, str]) -> dict[str, tuple[int, dict[str, Any], str]]:
+    """A run of each sabotage, all at once: most of a run is waiting."""
+    with ExitStack() as stack:
+        runs = {
+            kind: stack.enter_context(started(environment, "--fast", "--json", "--sabotage", kind))
+            for kind in SABOTAGES
+        }
+        return {kind: finished(process) for kind, process in runs.items()}
+
+
+@pytest.mark.parametrize("kind", SABOTAGES)
+def test_sabotage_turns_the_observer_red(
+    sabotaged: dict[str, tuple[int, dict[str, Any], str]], kind: str
+) -> None:
+    code, card, _ = sabotaged[kind]
+    assert code == 1
+    assert SABOTAGES[kind] in broken(card)
+    assert not card["passed"]
+
+
+def cloud_process(demo: subprocess.Popen[str]) -> psutil.Process:
+    """The demo's cloud, once the demo says that it runs."""
+    assert demo.stderr is not None
+    for line in demo.stderr:
+        if found := re.search(r"cloud models: +process (\d+)", line):
+            return psutil.Process(int(found[1]))
+    raise AssertionError("the demo did not name its cloud process")
+
+
+@pytest.mark.parametrize("to_the_whole_group", [True, False])
+def test_an_interrupt_leaves_no_process_behind(environment: dict[str, str], to_the_whole_group: bool) -> None:
+    with started(environment, "--json") as process:
+        cloud = cloud_process(process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert cloud in children
+        time.sleep(0.5)
+        if to_the_whole_group:  # what a terminal does at Ctrl-C
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert not any(child.is_running() for child in children)
+
+
+def test_wrong_use_is_one_line_and_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
+    wrong = tmp_path / "prices.toml"
+    wrong.write_text("[link]\nusd_per_mb = 'cheap'\n")
+    for arguments, code in ((["--interactive"], "HAL-109"), (["--prices", str(wrong)], "HAL-304")):
+        with started(environment, *arguments) as process:
+            _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 2
+        assert code in stderr
+        assert "Traceback" not in stderr
+
+
+def test_the_viewer_can_break_it_and_every_answer_still_comes(environment: dict[str, str]) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(COMMAND[0], [*COMMAND, "--interactive"], environment | {"COLUMNS": "100"})
+    shown = ""
+
+    def see(what: str, timeout_s: float = 20.0) -> None:
+        nonlocal shown
+        until_s = time.monotonic() + timeout_s
+        seen = ""
+        while not re.search(what, seen):
+            assert time.monotonic() < until_s, f"{what} is not in: {seen[-2000:]}"
+            if select.select([terminal], [], [], 0.1)[0]:
+                try:
+                    seen += os.read(terminal, 65_536).decode(errors="replace")
+                except OSError:
+                    break
+        shown += seen
+
+    try:
+        see(r"q ends")
+        os.write(terminal, b"c")
+        see(r"breaker_open [1-9]")
+        os.write(terminal, b"c")
+        see(r"corrected later +.*[1-9]")
+        os.write(terminal, b"k")
+        see("killed")
+        os.write(terminal, b"k")
+        see(r"cloud +.*process \d+")
+        os.write(terminal, b"q")
+        see("answered in every phase: all of them")
+        _, status = os.waitpid(pid, 0)
+    except BaseException:
+        os.kill(pid, signal.SIGTERM)
+        raise
+    finally:
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert "BROKEN" not in shown
