@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from cyclopts import Parameter
 
+from halocline.cli import FAILED, INTERRUPTED
+from halocline.cli.output import Json, print_json
+
 if TYPE_CHECKING:
     from halocline.demo.show import Scorecard
-
-INTERRUPTED = 130
-"""What a shell says of a program that Ctrl-C ended."""
 
 
 def demo(
     *,
-    fast: Annotated[bool, Parameter(negative="")] = False,
-    interactive: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    fast: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    interactive: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    json: Json = False,
     sabotage: Literal["drop", "duplicate", "late"] | None = None,
     seed: int = 0,
     prices: Path | None = None,
@@ -61,10 +61,10 @@ def demo(
     finally:
         signal.signal(signal.SIGTERM, before)
     if json:
-        sys.stdout.write(card.as_json().decode() + "\n")
+        print_json(card.as_dict())
     else:
         _print(card)
-    return 0 if card.judgement.passed else 1
+    return 0 if card.judgement.passed else FAILED
 
 
 def _play(

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,9 +16,6 @@ from halocline.demo.play import BASELINE, NORMAL, PHASES, RECOVERY, Play, Watche
 from halocline.demo.prices import Prices
 from halocline.demo.sabotage import Delivery, Kind
 from halocline.demo.stage import DEADLINE_S, Stage
-
-FORMAT = 1
-"""Version of the JSON object; raised when a key changes its meaning or goes."""
 
 
 class Scorecard(msgspec.Struct, frozen=True):
@@ -35,11 +33,10 @@ class Scorecard(msgspec.Struct, frozen=True):
         seen = self.judgement.phase(phase)
         return self.prices.cost_usd(rows=seen.cloud_rows, link_bytes=seen.bytes_up + seen.bytes_down)
 
-    def as_json(self) -> bytes:
-        """One object, with the version of its form."""
+    def as_dict(self) -> dict[str, Any]:
+        """Everything in it, by name, ready for JSON."""
         seen = self.judgement
-        fields: dict[str, object] = {
-            "version": FORMAT,
+        fields: dict[str, Any] = {
             "halocline": halocline.__version__,
             "passed": seen.passed,
             "seed": self.seed,
@@ -56,7 +53,7 @@ class Scorecard(msgspec.Struct, frozen=True):
                 "cost_usd": {"cloud_only": self.cost_usd(BASELINE), "tiered": self.cost_usd(NORMAL)},
                 "prices": msgspec.to_builtins(self.prices),
             }
-        return msgspec.json.encode(fields)
+        return fields
 
     @property
     def has_baseline(self) -> bool:
@@ -70,7 +67,7 @@ def run_scripted(
     """Play every phase and judge. Raises HaloclineError where something cannot be set up."""
     caller = Caller()
     with tempfile.TemporaryDirectory(prefix="halocline-demo-") as folder:
-        with Stage(Path(folder), caller.correct) as stage:
+        with _stage(folder, caller, watcher.say) as stage:
             pids = _announce(watcher.say, stage)
             play = Play(stage, caller, watcher, seed=seed, fast=fast, delivery=Delivery(sabotage))
             play.run()
@@ -101,7 +98,7 @@ def run_interactive(
     """Let `play` ask and break things as long as it likes, and judge."""
     caller = Caller()
     with tempfile.TemporaryDirectory(prefix="halocline-demo-") as folder:
-        with Stage(Path(folder), caller.correct) as stage:
+        with _stage(folder, caller, say) as stage:
             pids = _announce(say, stage)
             play(stage, caller, Delivery(sabotage))
             stage.end_programs()
@@ -115,6 +112,11 @@ def run_interactive(
             edge_labels={},
         )
     return _scorecard(evidence, prices, seed, sabotage, pids, caller)
+
+
+def _stage(folder: str, caller: Caller, say: Callable[[str], None]) -> Stage:
+    say("two digit models for each of five splits: trained the first time, a few seconds, then cached")
+    return Stage(Path(folder), caller.correct)
 
 
 def _announce(say: Callable[[str], None], stage: Stage) -> dict[str, int]:
