@@ -130,7 +130,7 @@ class CloudReader:
                 raise ValueError(problem)
             probs = to_edge_order(probabilities(raw, kind), mapping, self._classes or raw.shape[1])
             index = probs.argmax(axis=1)
-            confidence = probs[np.arange(rows), index]
+            confidence = probs[np.arange(rows), index] if rows > 1 else probs[0, index]
         if self._confidence is not None:
             confidence = _own_confidence(self._confidence, answer.outputs, rows)
         return CloudRows(Rows(index, confidence, probs, answer.outputs), answer.model, answer.elapsed_s)

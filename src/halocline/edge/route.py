@@ -11,6 +11,9 @@ from halocline.edge.reading import Rows
 from halocline.ports import Feed
 from halocline.records import Array, Mode, Reason
 
+_NONE: Array = np.empty(0, np.int64)
+_FIRST: Array = np.zeros(1, np.int64)
+
 
 class Plan(msgspec.Struct, frozen=True):
     """What happens to the rows of one call.
@@ -45,7 +48,7 @@ class Route:
         if threshold is not None:
             policy = msgspec.structs.replace(policy, threshold=threshold, class_thresholds={})
         if self._mode is Mode.EDGE_ONLY:
-            return Plan(np.empty(0, np.int64), [Reason.MODE] * count, {}, 0)
+            return Plan(_NONE, [Reason.MODE] * count, {}, 0)
         if self._mode is Mode.PREFER_CLOUD:
             return self.everything(feed, count, rows_seen, time_left_s)
         wanting = np.flatnonzero(rows.confidence < thresholds_of(rows.index, policy))
@@ -68,6 +71,15 @@ class Route:
             payload_bytes = _bytes_of(travelling)
         return Plan(up, decisions.reasons, travelling, payload_bytes)
 
+    def plan_unsure(self, feed: Feed, rows_seen: int, time_left_s: float) -> Plan:
+        """The plan for one row that the gate did not let stay."""
+        travelling = self._travelling(feed, _FIRST, 1)
+        payload_bytes = _bytes_of(travelling)
+        granted, otherwise = self._up.grant(1, rows_seen, payload_bytes, time_left_s)
+        if granted:
+            return Plan(_FIRST, [Reason.ESCALATED], travelling, payload_bytes)
+        return Plan(_NONE, [otherwise], {}, 0)
+
     def everything(self, feed: Feed, count: int, rows_seen: int, time_left_s: float) -> Plan:
         """The plan that sends every row up, if any may go; no budget counts."""
         travelling = self._travelling(feed, np.arange(count), count)
@@ -75,7 +87,7 @@ class Route:
         granted, otherwise = self._up.grant(count, rows_seen, payload_bytes, time_left_s, budgeted=False)
         if granted:
             return Plan(np.arange(count), [Reason.MODE] * count, travelling, payload_bytes)
-        return Plan(np.empty(0, np.int64), [otherwise] * count, {}, 0)
+        return Plan(_NONE, [otherwise] * count, {}, 0)
 
     def _travelling(self, feed: Feed, up: Array, count: int) -> Feed:
         if len(up) < count:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -146,7 +146,7 @@ class Tiered:
         index, confidence = self._read_row(outputs[self._score_at][0])
         if confidence < self._threshold or self._closed:
             ask = self._ask(began_s, None, deadline_s, want_async, None)
-            return self._answer(ask, feed, outputs, ran_s, read_s)[0]
+            return self._unsure(ask, feed, outputs, ran_s, read_s)
         with self._lock:
             self._counts[Reason.CONFIDENT] += 1
             self._unbudgeted_rows += 1
@@ -288,6 +288,26 @@ class Tiered:
                 self._record(self._outcomes, reply, ask.request)
         return replies
 
+    def _unsure(
+        self, ask: "_Ask", feed: Feed, outputs: Sequence[Array], ran_s: float, read_s: float
+    ) -> Reply:
+        """One row that wants to go up: as `_answer` of a batch of one, without the arithmetic of batches."""
+        timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
+        with self._lock:
+            rows_seen, self._unbudgeted_rows = self._unbudgeted_rows + 1, 0
+        left_s = float("inf") if ask.want_async else ask.left_s()
+        plan = self._route.plan_unsure(feed, rows_seen, left_s)
+        request_id, reason = new_id(), plan.reasons[0]
+        if plan.up.size:
+            cloud = self._go_up(ask, plan, [request_id], outputs)
+            if isinstance(cloud, CloudRows):
+                self._count(reason)
+                return self._replies.of_cloud(request_id, cloud, 0, reason, timing)
+            reason = Reason.PENDING if cloud is None else cloud.reason
+        self._count(reason)
+        rows = self._reader.read(outputs)
+        return self._replies.of_edge(request_id, rows, 0, reason, timing, self._cloud_ref())
+
     def _answer(
         self, ask: "_Ask", feed: Feed, outputs: Sequence[Array], ran_s: float, read_s: float
     ) -> list[Reply]:
@@ -302,17 +322,13 @@ class Tiered:
         reasons = plan.reasons
         cloud: CloudRows | Failed | None = None
         if plan.up.size:
-            replied = [self._replies.value(rows, at) for at in plan.up]
-            cloud = self._go_up(ask, plan, [ids[at] for at in plan.up], replied)
+            cloud = self._go_up(ask, plan, [ids[at] for at in plan.up], outputs)
             if not isinstance(cloud, CloudRows):
                 instead = Reason.PENDING if cloud is None else cloud.reason
                 for at in plan.up:
                     reasons[at] = instead
-        with self._lock:
-            for reason in reasons:
-                self._counts[reason] += 1
-        spec = self._upstream.spec
-        ref = None if spec is None else spec.ref
+        self._count(*reasons)
+        ref = self._cloud_ref()
         came = {at: position for position, at in enumerate(plan.up)} if isinstance(cloud, CloudRows) else {}
         return [
             self._replies.of_cloud(ids[at], cloud, came[at], reasons[at], timing)
@@ -322,11 +338,16 @@ class Tiered:
         ]
 
     def _go_up(
-        self, ask: "_Ask", plan: Plan, ids: Sequence[str], replied: Sequence[Any]
+        self, ask: "_Ask", plan: Plan, ids: Sequence[str], outputs: Sequence[Array]
     ) -> CloudRows | Failed | None:
-        """What the cloud says of the plan's rows in time; None where the verdict is to come later."""
+        """What the cloud says of the plan's rows in time; None where the verdict is to come later.
+
+        `outputs` are the edge's, from which a later verdict reads what the callers were told.
+        """
 
         def correct(cloud: CloudRows) -> None:
+            rows = self._reader.read(outputs)
+            replied = [self._replies.value(rows, at) for at in plan.up]
             for correction in self._replies.corrections(cloud, ids, replied):
                 self._corrections.put(correction)
 
@@ -360,10 +381,18 @@ class Tiered:
             answer = Failed(reason=plan.reasons[0], detail=f"not tried: {plan.reasons[0]}")
         if isinstance(answer, Failed):
             raise Transient("HAL-401", f"the cloud gave no answer ({answer.reason}): {answer.detail}")
-        with self._lock:
-            self._counts[Reason.MODE] += count
+        self._count(*[Reason.MODE] * count)
         timing = Timing(None, None)
         return [self._replies.of_cloud(ids[at], answer, at, Reason.MODE, timing) for at in range(count)]
+
+    def _count(self, *reasons: Reason) -> None:
+        with self._lock:
+            for reason in reasons:
+                self._counts[reason] += 1
+
+    def _cloud_ref(self) -> ModelRef | None:
+        spec = self._upstream.spec
+        return None if spec is None else spec.ref
 
     def _record(self, sink: OutcomeSink, reply: Reply, request: Request | None) -> None:
         try:

@@ -34,7 +34,7 @@ class Want(Enum):
 
 
 class Connection:
-    """One socket, plain or TLS. `kept` says that it lay open between two exchanges, so that it may be stale."""
+    """One socket, plain or TLS. `kept` says that it lay open between two exchanges: it may be stale."""
 
     __slots__ = ("kept", "sock")
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ from halocline.adapters.http.pool import Call, Pool
 from halocline.adapters.http.target import Target, read_target
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 from halocline.ports import Answered, Failed, Feed, Verdict
-from halocline.records import ModelRef, ModelSpec, Reason, ScoreKind
+from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.wire import oip
 
 MAX_METADATA_BYTES = 1 << 20
@@ -108,6 +108,7 @@ class RemoteModel:
         self._connect_timeout_s = connect_timeout_s
         self._late_s = late_s
         self._spec: ModelSpec | None = None
+        self._expected: tuple[_Expected, ...] = ()
         self._binary: bool | None = None
         self._known = threading.Event()
         self._infer_head = target.request_line("POST", f"{target.path}/infer") + target.head
@@ -233,7 +234,7 @@ class RemoteModel:
         except (Rejected, ValueError) as exc:
             problem: str | None = exc.message if isinstance(exc, Rejected) else str(exc)
         else:
-            problem = _misfit(response, self._spec, rows)
+            problem = _misfit(response.outputs, self._expected)
         if problem is not None:
             return [
                 Failed(reason=Reason.INVALID_ANSWER, detail=problem, elapsed_s=now_s - call.started_s)
@@ -284,6 +285,7 @@ class RemoteModel:
         except HaloclineError as exc:
             raise LostError(Reason.INVALID_ANSWER, f"its metadata cannot be read: {exc.message}") from exc
         self._spec = self._stated.over(spec)
+        self._expected = _expected(spec)
         self._known.set()
         return model.reusable
 
@@ -331,18 +333,37 @@ def _error_text(exchange: Exchange) -> str:
     return oip.decode_error(exchange.body[:MAX_ERROR_BYTES])
 
 
-def _misfit(response: oip.InferResponse, spec: ModelSpec, rows: int) -> str | None:
-    """How an answer differs from what the model's metadata promised; None where it does not."""
-    for output in spec.outputs:
-        array = response.outputs.get(output.name)
+class _Expected(msgspec.Struct, frozen=True):
+    """An output as the metadata promises it, in the form that is quickest to compare."""
+
+    name: str
+    dtype: np.dtype[Any]
+    tail: tuple[int, ...]
+    """The shape behind the batch axis; -1 is any size."""
+
+
+def _expected(spec: ModelSpec) -> tuple[_Expected, ...]:
+    return tuple(
+        _Expected(output.name, np.dtype(output.dtype), tuple(output.shape[1:])) for output in spec.outputs
+    )
+
+
+def _misfit(outputs: Mapping[str, Array], expected: Sequence[_Expected]) -> str | None:
+    """How an answer differs from what the model's metadata promised; None where it does not.
+
+    Its row count was checked when it was decoded.
+    """
+    for want in expected:
+        array = outputs.get(want.name)
         if array is None:
-            return f"the output {output.name!r} is missing"
-        if array.dtype.name != output.dtype:
-            return f"the output {output.name!r} is {array.dtype.name}, its metadata says {output.dtype}"
-        want = (rows, *output.shape[1:])
-        fits = len(array.shape) == len(want) and all(
-            size in (-1, got) for size, got in zip(want, array.shape, strict=True)
-        )
-        if not fits:
-            return f"the output {output.name!r} has the shape {list(array.shape)}, expected {list(want)}"
+            return f"the output {want.name!r} is missing"
+        if array.dtype != want.dtype:
+            return f"the output {want.name!r} is {array.dtype}, its metadata says {want.dtype}"
+        tail = array.shape[1:]
+        if tail != want.tail and not _fits(tail, want.tail):
+            return f"the output {want.name!r} has rows of shape {list(tail)}, expected {list(want.tail)}"
     return None
+
+
+def _fits(tail: Sequence[int], want: Sequence[int]) -> bool:
+    return len(tail) == len(want) and all(size in (-1, got) for size, got in zip(want, tail, strict=True))
