@@ -24,11 +24,12 @@ def demo(
     seed: int = 0,
     prices: Path | None = None,
 ) -> int:
-    """Stream digits through edge and cloud while the link is cut, the cloud refuses, and all comes back.
+    """Stream digits through edge and cloud while the link breaks and mends.
 
-    A small model answers here, a larger one in a second process; an independent observer keeps the
-    scorecard from what callers received and what the cloud logged. The exit code is 0 where every promise
-    was kept and 1 where one was broken. Nothing leaves this machine.
+    A small model answers here, a larger one in a second process. An independent
+    observer keeps the scorecard, from what callers received and what the cloud
+    logged. Exit code: 0 where every promise was kept, 1 where one was broken.
+    Nothing leaves this machine.
 
     Examples
     --------

@@ -25,6 +25,11 @@ def print_scorecard(console: Console, card: Scorecard) -> None:
         )
         console.print()
     console.print(_phases(card))
+    console.print(
+        f"{card.judgement.degraded} answers were marked degraded; {card.judgement.corrections} late verdicts "
+        "of the cloud came as corrections, under the ids of those answers",
+        highlight=False,
+    )
     console.print()
     for verdict in card.judgement.verdicts:
         mark = "[green]kept  [/green]" if verdict.passed else "[bold red]BROKEN[/bold red]"

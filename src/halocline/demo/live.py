@@ -1,11 +1,11 @@
-"""Show the run while it goes on: bars on a terminal, one line a phase elsewhere."""
+"""Show the run while it goes on: a bar for the phase that runs, and a line for each that is done."""
 
 from collections import Counter
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from halocline.demo.play import Phase
 from halocline.records import Reply
@@ -15,19 +15,18 @@ UPDATE_EVERY = 10
 
 
 class Live:
-    """A bar for each phase, with the reasons of its replies. A context manager."""
+    """What happens now and why replies were what they were. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = Progress(
             TextColumn("{task.fields[name]:<10}", style="bold"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[say]}", style="dim"),
-            TextColumn("{task.fields[reasons]}"),
+            TextColumn("[dim]{task.fields[say]}[/dim]\n{task.fields[reasons]}"),
             console=console,
             refresh_per_second=5,
+            transient=True,
             disable=not console.is_terminal,
         )
         self._phase: Phase | None = None
@@ -59,18 +58,13 @@ class Live:
         self._count += 1
         self._reasons[reply.reason.value if reply is not None else "no reply"] += 1
         if self._count % UPDATE_EVERY == 0:
-            self._update()
-
-    def _update(self) -> None:
-        self._progress.update(self._bar, completed=self._count, reasons=self._said())
+            self._progress.update(self._bar, completed=self._count, reasons=self._said())
 
     def _finish(self) -> None:
         if self._phase is None:
             return
-        self._update()
-        self._progress.stop_task(self._bar)
-        if not self._console.is_terminal:
-            self.say(f"{self._phase.name:<10} {self._count:>5} requests: {self._said()}")
+        self._progress.remove_task(self._bar)
+        self.say(f"{self._phase.name:<10} {self._count:>5} requests: {self._said()}")
         self._phase = None
 
     def _said(self) -> str:
