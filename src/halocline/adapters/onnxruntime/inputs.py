@@ -9,9 +9,17 @@ import numpy as np
 
 from halocline.errors import Rejected
 from halocline.ports import Feed
-from halocline.records import Array, TensorSpec
+from halocline.records import Array, ModelSpec, TensorSpec
 
 _ARRAY = np.ndarray
+
+
+def intake_of(spec: ModelSpec, *, allow_nan: bool) -> "OneInput | SeveralInputs":
+    """What checks the samples of a model that takes this."""
+    name = str(spec.ref)
+    if len(spec.inputs) == 1:
+        return OneInput(spec.inputs[0], name, allow_nan=allow_nan)
+    return SeveralInputs(spec.inputs, name, allow_nan=allow_nan)
 
 
 class OneInput:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from halocline.adapters.onnxruntime.inputs import OneInput, SeveralInputs, show
+from halocline.adapters.onnxruntime.inputs import intake_of, show
 from halocline.adapters.onnxruntime.providers import Force
 from halocline.adapters.onnxruntime.scores import Scores
 from halocline.decide.scores import probabilities
@@ -32,14 +32,9 @@ class OnnxModel:
         """Which output holds the class scores, what they are, and how that is known."""
         self.warmup_s = warmup_s
         """Seconds that the first run took, or None where no run on made-up values was possible."""
-        name = str(spec.ref)
-        self._intake: OneInput | SeveralInputs = (
-            OneInput(spec.inputs[0], name, allow_nan=allow_nan)
-            if len(spec.inputs) == 1
-            else SeveralInputs(spec.inputs, name, allow_nan=allow_nan)
-        )
-        self._one = self._intake.one
-        self._many = self._intake.many
+        intake = intake_of(spec, allow_nan=allow_nan)
+        self._one = intake.one
+        self._many = intake.many
         self._run = session.run
         self._names = [each.name for each in spec.outputs]
         # ONNX Runtime reads weights from the caller's buffer for as long as the session lives.

@@ -1,0 +1,7 @@
+"""Run the command line as `python -m halocline`."""
+
+import sys
+
+from halocline.cli import main
+
+sys.exit(main())

@@ -1,0 +1,75 @@
+"""The table of commands, and how a wrong word on the command line is answered."""
+
+import inspect
+import re
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError
+
+from halocline import __version__
+from halocline.cli import WRONG_USE
+
+COMMANDS = ("demo", "serve", "infer", "model inspect", "doctor", "explain")
+"""In the order of `--help`; each a function of that last name in `halocline.cli.NAME`, with its example."""
+
+_ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."
+_EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
+_GROUPS = {"model": "Look at model files."}
+_EXAMPLES = re.compile(r"^Examples\n-+\n(.+?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def run(words: Sequence[str]) -> int:
+    """Parse the words and run their command; the exit code. Raises what the command raises."""
+    app = _app()
+    try:
+        result = app(list(words))
+    except CycloptsError as exc:
+        message = " ".join(str(exc).split()).rstrip(".")
+        stop = "" if message.endswith("?") else "."
+        print(
+            f"error: {message}{stop} See: {' '.join(['halocline', *_known(words)])} --help", file=sys.stderr
+        )
+        return WRONG_USE
+    return result if isinstance(result, int) else 0
+
+
+def _app() -> App:
+    app = App(
+        name="halocline",
+        help=_ABOUT,
+        help_epilogue=_EVERYWHERE,
+        help_format="markdown",
+        version=f"halocline {__version__}",
+        version_flags=["--version", "-V"],
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    groups: dict[str, App] = {}
+    for order, path in enumerate(COMMANDS):
+        *parents, name = path.split()
+        function = getattr(import_module(f"halocline.cli.{path.replace(' ', '_')}"), name)
+        home = app
+        for parent in parents:
+            if parent not in groups:
+                groups[parent] = App(
+                    name=parent, help=_GROUPS[parent], help_epilogue="", version_flags=[], sort_key=order
+                )
+                app.command(groups[parent])
+            home = groups[parent]
+        found = _EXAMPLES.search(inspect.getdoc(function) or "")
+        example = f"Example: {found[1]}" if found else ""
+        home.command(function, name=name, sort_key=order, version_flags=[], help_epilogue=example)
+    return app
+
+
+def _known(words: Sequence[str]) -> list[str]:
+    """The command that the words name, as far as there is one."""
+    for path in COMMANDS:
+        if list(words[: len(path.split())]) == path.split():
+            return path.split()
+    return [words[0]] if words and words[0] in _GROUPS else []
