@@ -1,13 +1,17 @@
 """Write the pages of docs/reference from the code they describe; with --check, say which are stale."""
 
 import ast
+import io
+import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from itertools import pairwise
 from pathlib import Path
 
 from halocline import records
 from halocline.catalogue import CATALOGUE
+from halocline.cli.app import COMMANDS, run
 from halocline.metrics import METRICS
 from halocline.records import Reason
 
@@ -78,6 +82,21 @@ def metrics() -> str:
     return page("Metrics", "src/halocline/metrics.py", parts)
 
 
+def commands() -> str:
+    """The page of the commands: what `--help` says of each."""
+    told = [f"## halocline {command}\n\n```text\n{help_of(command)}\n```" for command in COMMANDS]
+    return page("Commands", "src/halocline/cli", ["What `--help` says of each.", *told])
+
+
+def help_of(command: str) -> str:
+    """What a terminal of 110 columns without colours shows for `--help`."""
+    os.environ.pop("FORCE_COLOR", None)
+    os.environ.update(COLUMNS="110", NO_COLOR="1", TERM="dumb")
+    with redirect_stdout(io.StringIO()) as said:
+        run([*command.split(), "--help"])
+    return "\n".join(line.rstrip() for line in said.getvalue().strip().splitlines())
+
+
 def page(title: str, source: str, parts: Iterable[str]) -> str:
     """A page under its title, which says where it comes from."""
     head = f"<!-- Made by `make docs` from {source}. Change it there. -->"
@@ -102,7 +121,12 @@ def told_of(kind: type) -> dict[str, str]:
     return told
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "reasons.md": reasons, "metrics.md": metrics}
+PAGES: dict[str, Callable[[], str]] = {
+    "errors.md": errors,
+    "reasons.md": reasons,
+    "metrics.md": metrics,
+    "commands.md": commands,
+}
 
 if __name__ == "__main__":
     main()
