@@ -1,6 +1,7 @@
 """Read what a caller gave to `Tiered`, or say what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TypeVar, cast
 
 from halocline.decide.allowance import EscalationBudget
@@ -10,7 +11,19 @@ from halocline.errors import Misconfigured
 from halocline.ports import Model, Upstream
 from halocline.records import Mode
 
+LONGEST_S = 86_400
+"""The system's waits overflow at some length; a deadline of more than a day is a mistake anyway."""
+
 Choice = TypeVar("Choice", Mode, Score)
+
+
+def edge_of(edge: Model) -> Model:
+    """The edge model. Raises Misconfigured (HAL-102) where it is none."""
+    if hasattr(edge, "conform") and hasattr(edge, "run"):
+        return edge
+    raise Misconfigured(
+        "HAL-102", f'edge must be what load() gives, got {edge!r}. Try Tiered(hc.load("edge.onnx"), …)'
+    )
 
 
 def upstream_of(cloud: Upstream | Model | Function) -> Upstream:
@@ -37,13 +50,16 @@ def choice(kind: type[Choice], name: str, value: str) -> Choice:
 
 
 def seconds(name: str, value: float) -> float:
-    """A duration above 0. Raises Misconfigured (HAL-101) otherwise."""
-    if isinstance(value, (int, float)) and 0 < value < float("inf"):
-        return value
-    raise Misconfigured("HAL-101", f"{name} must be a number of seconds above 0, got {value!r}")
+    """A duration above 0, a day at most. Raises Misconfigured (HAL-101) otherwise."""
+    if isinstance(value, Real) and 0 < value <= LONGEST_S:
+        return float(value)
+    raise Misconfigured(
+        "HAL-101", f"{name} must be a number of seconds above 0, and {LONGEST_S} at most, got {value!r}"
+    )
 
 
 def policy_of(
+    policy: Policy | None,
     threshold: float | None,
     score: Score | str,
     temperature: float,
@@ -51,14 +67,23 @@ def policy_of(
     budget: EscalationBudget | None,
     labels: Sequence[str] | None,
 ) -> Policy:
-    """The policy that these arguments say. Raises Misconfigured (HAL-101, HAL-102)."""
-    return Policy(
+    """The policy given, or the one that the arguments say. Raises Misconfigured (HAL-101, HAL-102)."""
+    said = Policy(
         threshold=0.8 if threshold is None else threshold,
         score=choice(Score, "score", score),
         temperature=temperature,
         class_thresholds=_by_index(class_thresholds or {}, labels),
         budget=budget,
     )
+    if policy is None:
+        return said
+    if threshold is not None or said != Policy():
+        raise Misconfigured(
+            "HAL-102",
+            "give policy=, or threshold=, score=, temperature=, class_thresholds= and budget=, not both: "
+            "who owns them must be clear",
+        )
+    return policy
 
 
 def _by_index(thresholds: Mapping[int | str, float], labels: Sequence[str] | None) -> dict[int, float]:

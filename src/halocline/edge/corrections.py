@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from halocline.errors import Misconfigured
 from halocline.ports import CorrectionSink
 from halocline.records import Correction
 
@@ -43,7 +44,15 @@ class Corrections:
             LOG.exception("on_correction raised for request %s", correction.id)
 
     def iterate(self, timeout_s: float | None) -> Iterator[Correction]:
-        """Corrections as they come, until none came for `timeout_s`, or until closed and empty."""
+        """Corrections as they come, until none came for `timeout_s`, or until closed and empty.
+
+        Raises Misconfigured (HAL-102) where a callback takes them: nothing would ever come.
+        """
+        if self._callback is not None:
+            raise Misconfigured("HAL-102", "on_correction= takes the corrections; there are none to iterate")
+        return self._iterate(timeout_s)
+
+    def _iterate(self, timeout_s: float | None) -> Iterator[Correction]:
         while True:
             until_s = None if timeout_s is None else time.monotonic() + timeout_s
             with self._arrived:

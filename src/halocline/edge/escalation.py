@@ -33,16 +33,24 @@ class Escalation:
         self._last_failure: Failed | None = None
 
     def grant(
-        self, wanted: int, rows_seen: int, payload_bytes: int, time_left_s: float, *, budgeted: bool = True
+        self,
+        wanted: int,
+        rows: int,
+        rows_before: int,
+        payload_bytes: int,
+        time_left_s: float,
+        *,
+        budgeted: bool = True,
     ) -> tuple[int, Reason]:
-        """How many of `wanted` rows may go up now, and the reason for those that may not.
+        """How many of the `wanted` rows in a call of `rows` may go up now, and why the others may not.
 
-        `rows_seen` are the rows answered since the last question, which refill a budget by share.
+        `rows_before` were answered since the last question; both refill a budget by share.
         """
         now_s = time.monotonic()
         with self._lock:
             if self._budget is not None:
-                self._allowance = seen(self._budget, self._allowance, rows_seen, now_s)
+                before = seen(self._budget, self._allowance, rows_before, now_s)
+                self._allowance = seen(self._budget, before, rows, now_s)
             if time_left_s <= 0:
                 return 0, Reason.DEADLINE
             slow, link = too_slow(self._link, payload_bytes, time_left_s, now_s)

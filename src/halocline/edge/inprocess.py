@@ -15,12 +15,15 @@ from halocline.records import Array, ModelRef, ModelSpec, Reason
 Function: TypeAlias = Callable[[Any], Any]
 """A batch `[rows, …]` (or a feed) to class probabilities `[rows, classes]`, or to outputs by name."""
 
+MAX_WAITING = 256
+"""So many calls wait for a worker; beyond, calls are refused, so that memory is bounded."""
 CLOSE_S = 1.0
 """Closing waits so long for a function that is running: a thread cannot be ended from outside."""
+_CLOSED = Failed(reason=Reason.REFUSED, detail="closed")
 
 
 class _Job:
-    __slots__ = ("done", "expired", "feed", "on_late", "started_s", "verdict")
+    __slots__ = ("done", "expired", "feed", "on_late", "started_s", "told", "verdict")
 
     def __init__(self, feed: Feed, on_late: Callable[[Verdict], None] | None, *, waits: bool) -> None:
         self.feed = feed
@@ -28,6 +31,7 @@ class _Job:
         self.started_s = time.monotonic()
         self.verdict: Verdict | None = None
         self.expired = not waits
+        self.told = False
         self.done = threading.Lock()
         self.done.acquire()
 
@@ -43,7 +47,7 @@ class InProcessUpstream:
         self._workers = workers
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._pending = 0
+        self._pending: set[_Job] = set()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -63,8 +67,9 @@ class InProcessUpstream:
         """Ask, and return at `until_s` at the latest (see `Upstream.call`)."""
         del call_id
         job = _Job(feed, on_late, waits=True)
-        if not self._put(job):
-            return Failed(reason=Reason.REFUSED, detail="closed")
+        refusal = self._put(job)
+        if refusal is not None:
+            return refusal
         job.done.acquire(timeout=max(until_s - time.monotonic(), 0.0))
         with self._lock:
             if job.verdict is not None:
@@ -78,52 +83,69 @@ class InProcessUpstream:
     def send(self, feed: Feed, *, call_id: str, on_verdict: Callable[[Verdict], None]) -> None:
         """Ask without waiting (see `Upstream.send`)."""
         del call_id
-        if not self._put(_Job(feed, on_verdict, waits=False)):
-            on_verdict(Failed(reason=Reason.REFUSED, detail="closed"))
+        refusal = self._put(_Job(feed, on_verdict, waits=False))
+        if refusal is not None:
+            on_verdict(refusal)
 
     def close(self) -> None:
-        """End the threads; one that is inside a function which does not return is left to it."""
+        """Refuse what waits and end the threads; one inside a function that does not return is left to it."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            threads = list(self._threads)
+            threads, pending = list(self._threads), list(self._pending)
+        for job in pending:
+            self._settle(job, _CLOSED)
         for _ in threads:
             self._jobs.put(None)
         until_s = time.monotonic() + CLOSE_S
         for thread in threads:
-            thread.join(max(until_s - time.monotonic(), 0.0))
+            if thread is not threading.current_thread():
+                thread.join(max(until_s - time.monotonic(), 0.0))
 
-    def _put(self, job: _Job) -> bool:
+    def __repr__(self) -> str:
+        return f"<InProcessUpstream {self._spec.ref}>"
+
+    def _put(self, job: _Job) -> Failed | None:
+        """Queue the job; else why not."""
         with self._lock:
             if self._closed:
-                return False
-            self._pending += 1
-            if self._pending > len(self._threads) and len(self._threads) < self._workers:
+                return _CLOSED
+            if len(self._pending) >= self._workers + MAX_WAITING:
+                return Failed(reason=Reason.REFUSED, detail=f"{len(self._pending)} calls are waiting already")
+            self._pending.add(job)
+            if len(self._pending) > len(self._threads) and len(self._threads) < self._workers:
                 thread = threading.Thread(target=self._work, name="halocline in-process", daemon=True)
                 self._threads.append(thread)
                 thread.start()
         self._jobs.put(job)
-        return True
+        return None
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            verdict = self._verdict(job)
-            with self._lock:
-                self._pending -= 1
-                late = job.expired
-                if not late:
-                    job.verdict = verdict
+            if not job.told:
+                self._settle(job, self._verdict(job))
+
+    def _settle(self, job: _Job, verdict: Verdict) -> None:
+        """Tell the verdict, once: to the caller who waits, or as a late one."""
+        with self._lock:
+            self._pending.discard(job)
+            if job.told:
+                return
+            job.told = True
+            late = job.expired
             if not late:
-                job.done.release()
-            elif job.on_late is not None:
-                with contextlib.suppress(Exception):  # the receiver's fault; Tiered counts its own
-                    job.on_late(verdict)
+                job.verdict = verdict
+        if not late:
+            job.done.release()
+        elif job.on_late is not None:
+            with contextlib.suppress(Exception):  # the receiver's fault; Tiered counts its own
+                job.on_late(verdict)
 
     def _verdict(self, job: _Job) -> Verdict:
         try:
             outputs = self._run(job.feed)
-        except Exception as exc:
+        except BaseException as exc:  # sys.exit() in it must not take the worker along
             return Failed(
                 reason=Reason.REFUSED,
                 detail=f"{self._spec.ref} raised {type(exc).__name__}: {exc}",

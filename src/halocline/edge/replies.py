@@ -44,8 +44,8 @@ class Replies:
         index: int,
         confidence: float,
         outputs: Sequence[Array],
-        edge_s: float,
-        gate_s: float,
+        timing: Timing,
+        cloud: ModelRef | None,
     ) -> Reply:
         """The edge reply of the shortest path: one row, its class and confidence known."""
         label = self._labels[index] if self._labels is not None else None
@@ -61,11 +61,11 @@ class Replies:
             label=label,
             scores=raw[0] if self._scores_as_they_stand else self._reader.probabilities(raw)[0],
             outputs={name: array[0] for name, array in zip(self._output_names, outputs, strict=True)},
-            edge_s=edge_s,
-            gate_s=gate_s,
+            edge_s=timing.edge_s,
+            gate_s=timing.gate_s,
             cloud_s=None,
             edge_model=self._edge.ref,
-            cloud_model=None,
+            cloud_model=cloud,
         )
 
     def of_edge(
@@ -88,7 +88,7 @@ class Replies:
             gate_s=timing.gate_s,
             cloud_s=None,
             edge_model=said.model,
-            cloud_model=cloud if reason.degraded else None,
+            cloud_model=cloud,
             task=said.task,
         )
 
@@ -129,25 +129,27 @@ class Replies:
             )
 
     def value(self, rows: Rows, at: int) -> Any:
-        """What a reply calls `value`: the label, or the class index without labels."""
+        """What a reply calls `value`: the label, or the class index without labels.
+
+        None where the scores hold NaN; the row's outputs where the model has no class scores.
+        """
         index = int(rows.index[at])
-        if index < 0:
-            return None
-        return index if self._labels is None else self._labels[index]
+        if index >= 0:
+            return index if self._labels is None else self._labels[index]
+        return None if rows.probs is not None else _row_of(rows, at)
 
     def _prediction(self, rows: Rows, at: int, model: ModelRef) -> Prediction:
         index = int(rows.index[at])
         known = index >= 0
-        outputs = {name: array[at] for name, array in rows.outputs.items()}
         return Prediction(
-            value=self.value(rows, at) if known else outputs,
-            confidence=float(rows.confidence[at]),
+            value=self.value(rows, at),
+            confidence=max(float(rows.confidence[at]), 0.0),
             model=model,
             task=self._edge.task,
             index=index if known else None,
             label=self._labels[index] if known and self._labels is not None else None,
             scores=None if rows.probs is None else rows.probs[at],
-            outputs=outputs,
+            outputs=_row_of(rows, at),
         )
 
 
@@ -170,3 +172,7 @@ def outcome_of(reply: Reply, request: Request | None) -> Outcome:
         source=request.source if request else None,
         group=request.group if request else None,
     )
+
+
+def _row_of(rows: Rows, at: int) -> dict[str, Array]:
+    return {name: array[at] for name, array in rows.outputs.items()}

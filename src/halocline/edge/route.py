@@ -40,9 +40,12 @@ class Route:
         self._to_cloud = to_cloud
 
     def plan(
-        self, feed: Feed, rows: Rows, rows_seen: int, threshold: float | None, time_left_s: float
+        self, feed: Feed, rows: Rows, rows_before: int, threshold: float | None, time_left_s: float
     ) -> Plan:
-        """The plan for a batch as the edge read it; `threshold` is this request's own."""
+        """The plan for a batch as the edge read it; `threshold` is this request's own.
+
+        `rows_before` were answered without a plan since the last one.
+        """
         count = len(rows.index)
         policy = self._policy
         if threshold is not None:
@@ -50,13 +53,13 @@ class Route:
         if self._mode is Mode.EDGE_ONLY:
             return Plan(_NONE, [Reason.MODE] * count, {}, 0)
         if self._mode is Mode.PREFER_CLOUD:
-            return self.everything(feed, count, rows_seen, time_left_s)
+            return self.everything(feed, count, rows_before, time_left_s)
         wanting = np.flatnonzero(rows.confidence < thresholds_of(rows.index, policy))
         if not wanting.size:
             return Plan(wanting, [Reason.CONFIDENT] * count, {}, 0)
         travelling = self._travelling(feed, wanting, count)
         payload_bytes = _bytes_of(travelling)
-        granted, otherwise = self._up.grant(wanting.size, rows_seen, payload_bytes, time_left_s)
+        granted, otherwise = self._up.grant(wanting.size, count, rows_before, payload_bytes, time_left_s)
         decisions = gate(
             rows.index,
             rows.confidence,
@@ -71,20 +74,22 @@ class Route:
             payload_bytes = _bytes_of(travelling)
         return Plan(up, decisions.reasons, travelling, payload_bytes)
 
-    def plan_unsure(self, feed: Feed, rows_seen: int, time_left_s: float) -> Plan:
+    def plan_unsure(self, feed: Feed, rows_before: int, time_left_s: float) -> Plan:
         """The plan for one row that the gate did not let stay."""
         travelling = self._travelling(feed, _FIRST, 1)
         payload_bytes = _bytes_of(travelling)
-        granted, otherwise = self._up.grant(1, rows_seen, payload_bytes, time_left_s)
+        granted, otherwise = self._up.grant(1, 1, rows_before, payload_bytes, time_left_s)
         if granted:
             return Plan(_FIRST, [Reason.ESCALATED], travelling, payload_bytes)
         return Plan(_NONE, [otherwise], {}, 0)
 
-    def everything(self, feed: Feed, count: int, rows_seen: int, time_left_s: float) -> Plan:
+    def everything(self, feed: Feed, count: int, rows_before: int, time_left_s: float) -> Plan:
         """The plan that sends every row up, if any may go; no budget counts."""
         travelling = self._travelling(feed, np.arange(count), count)
         payload_bytes = _bytes_of(travelling)
-        granted, otherwise = self._up.grant(count, rows_seen, payload_bytes, time_left_s, budgeted=False)
+        granted, otherwise = self._up.grant(
+            count, count, rows_before, payload_bytes, time_left_s, budgeted=False
+        )
         if granted:
             return Plan(np.arange(count), [Reason.MODE] * count, travelling, payload_bytes)
         return Plan(_NONE, [otherwise] * count, {}, 0)

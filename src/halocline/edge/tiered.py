@@ -1,20 +1,18 @@
 """Tiered inference: the edge model answers when it is sure; the cloud answers the rest, if it is in time."""
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.breaker import BreakerLimits
 from halocline.decide.gate import Policy, Score, check_threshold
-from halocline.edge.arguments import choice, policy_of, seconds, upstream_of
+from halocline.edge.arguments import choice, edge_of, policy_of, seconds, upstream_of
 from halocline.edge.corrections import Corrections
 from halocline.edge.escalation import Escalation
 from halocline.edge.ids import new_id
@@ -22,11 +20,17 @@ from halocline.edge.inprocess import Function
 from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
 from halocline.edge.replies import Replies, Timing, outcome_of
 from halocline.edge.route import Plan, Route
-from halocline.errors import Misconfigured, Rejected, Transient
+from halocline.errors import Rejected, Transient
 from halocline.ports import CorrectionSink, Failed, Feed, Model, OutcomeSink, Upstream
 from halocline.records import Array, Correction, Mode, ModelRef, Reason, Reply, Request
 
-ASYNC_WORKERS = 8
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+_T = TypeVar("_T")
+
+ASYNC_WORKERS = 32
+"""Threads for the async twins at most, each started at its first need: they mostly wait."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +67,9 @@ class Tiered:
     `outcomes` receives what was decided of each request. `policy` sets threshold, score, temperature,
     class thresholds and budget in one value. Closing it closes the cloud it was given.
 
-    Raises Misconfigured: HAL-101 (a number out of range), HAL-202 (no telling what the edge model's
-    scores are), HAL-204 (the tiers' labels do not match).
+    Raises Misconfigured: HAL-101 (a number out of range), HAL-102 (no such choice, class or label, or a
+    thing of the wrong kind), HAL-202 (no telling what the edge model's scores are), HAL-204 (the tiers'
+    labels do not match).
     """
 
     def __init__(
@@ -88,12 +93,9 @@ class Tiered:
         label_map: Mapping[str, str] | None = None,
         confidence: ConfidenceFn | None = None,
     ) -> None:
-        if policy is not None and threshold is not None:
-            raise Misconfigured("HAL-101", "give threshold= or policy=, not both: who owns it must be clear")
+        self._edge = edge_of(edge)
         self._threshold_owner = "code" if policy is None else "release"
-        if policy is None:
-            policy = policy_of(threshold, score, temperature, class_thresholds, budget, edge.spec.labels)
-        self._edge = edge
+        policy = policy_of(policy, threshold, score, temperature, class_thresholds, budget, edge.spec.labels)
         self._policy = policy
         self._mode = choice(Mode, "mode", mode)
         self._deadline_s = seconds("deadline_s", deadline_s)
@@ -136,23 +138,7 @@ class Tiered:
         Raises Rejected (HAL-301, HAL-302, HAL-303) for a sample that the edge model cannot take,
         Transient (HAL-401) in the mode `cloud_only` where the cloud gives no answer.
         """
-        began_s = time.perf_counter()
-        if self._read_row is None or not self._plain or threshold is not None or isinstance(sample, Request):
-            return self._infer_general(sample, began_s, threshold, deadline_s, want_async)
-        feed = self._conform(sample)
-        ran_s = time.perf_counter()
-        outputs = self._run(feed)
-        read_s = time.perf_counter()
-        index, confidence = self._read_row(outputs[self._score_at][0])
-        if confidence < self._threshold or self._closed:
-            ask = self._ask(began_s, None, deadline_s, want_async, None)
-            return self._unsure(ask, feed, outputs, ran_s, read_s)
-        with self._lock:
-            self._counts[Reason.CONFIDENT] += 1
-            self._unbudgeted_rows += 1
-        return self._replies.confident(
-            new_id(), index, confidence, outputs, read_s - ran_s, time.perf_counter() - read_s
-        )
+        return self._infer(sample, time.perf_counter(), threshold, deadline_s, want_async)
 
     def infer_batch(
         self,
@@ -163,9 +149,7 @@ class Tiered:
         want_async: bool | None = None,
     ) -> list[Reply]:
         """One answer a row; only the rows that are not sure travel, in one call. Raises as `infer` does."""
-        began_s = time.perf_counter()
-        feed = self._edge.conform_batch(batch)
-        return self._general(self._ask(began_s, threshold, deadline_s, want_async, None), feed)
+        return self._infer_batch(batch, time.perf_counter(), threshold, deadline_s, want_async)
 
     async def ainfer(
         self,
@@ -175,9 +159,12 @@ class Tiered:
         deadline_s: float | None = None,
         want_async: bool | None = None,
     ) -> Reply:
-        """`infer` for callers in an event loop; it runs in a thread of a small pool."""
-        ask = partial(self.infer, sample, threshold=threshold, deadline_s=deadline_s, want_async=want_async)
-        return await asyncio.get_running_loop().run_in_executor(self._pool(), ask)
+        """`infer` for callers in an event loop; it runs in a thread of a small pool.
+
+        Time spent waiting for a thread counts: the deadline runs from this call on.
+        """
+        ask = partial(self._infer, sample, time.perf_counter(), threshold, deadline_s, want_async)
+        return await _awaitable(self._pool().submit(ask))
 
     async def ainfer_batch(
         self,
@@ -187,11 +174,9 @@ class Tiered:
         deadline_s: float | None = None,
         want_async: bool | None = None,
     ) -> list[Reply]:
-        """`infer_batch` for callers in an event loop."""
-        ask = partial(
-            self.infer_batch, batch, threshold=threshold, deadline_s=deadline_s, want_async=want_async
-        )
-        return await asyncio.get_running_loop().run_in_executor(self._pool(), ask)
+        """`infer_batch` for callers in an event loop; as `ainfer`."""
+        ask = partial(self._infer_batch, batch, time.perf_counter(), threshold, deadline_s, want_async)
+        return await _awaitable(self._pool().submit(ask))
 
     def corrections(self, timeout_s: float | None = None) -> Iterator[Correction]:
         """The cloud's late verdicts as they come, where no `on_correction` was given.
@@ -221,11 +206,13 @@ class Tiered:
 
     def close(self) -> None:
         """End the cloud's connections and every thread. May be called again."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
+            executor = self._executor
         self._upstream.close()
         self._corrections.close()
-        if self._executor is not None:
-            self._executor.shutdown()
+        if executor is not None:
+            executor.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -244,7 +231,52 @@ class Tiered:
             f"threshold {self._policy.threshold:g} on {self._policy.score}, deadline {self._deadline_s:g} s>"
         )
 
+    # The shortest path: one sample, sure enough
+
+    def _infer(
+        self,
+        sample: Array | Feed | Request,
+        began_s: float,
+        threshold: float | None,
+        deadline_s: float | None,
+        want_async: bool | None,
+    ) -> Reply:
+        if self._read_row is None or not self._plain or threshold is not None or isinstance(sample, Request):
+            return self._infer_general(sample, began_s, threshold, deadline_s, want_async)
+        if deadline_s is not None:
+            seconds("deadline_s", deadline_s)
+        feed = self._conform(sample)
+        ran_s = time.perf_counter()
+        outputs = self._run(feed)
+        read_s = time.perf_counter()
+        index, confidence = self._read_row(outputs[self._score_at][0])
+        if confidence < self._threshold or self._closed:
+            ask = self._ask(began_s, None, deadline_s, want_async, None)
+            return self._unsure(ask, feed, outputs, ran_s, read_s)
+        with self._lock:
+            self._counts[Reason.CONFIDENT] += 1
+            self._unbudgeted_rows += 1
+        return self._replies.confident(
+            new_id(),
+            index,
+            confidence,
+            outputs,
+            Timing(read_s - ran_s, time.perf_counter() - read_s),
+            self._cloud_ref(),
+        )
+
     # The general path
+
+    def _infer_batch(
+        self,
+        batch: Array | Feed,
+        began_s: float,
+        threshold: float | None,
+        deadline_s: float | None,
+        want_async: bool | None,
+    ) -> list[Reply]:
+        feed = self._edge.conform_batch(batch)
+        return self._general(self._ask(began_s, threshold, deadline_s, want_async, None), feed)
 
     def _ask(
         self,
@@ -294,12 +326,14 @@ class Tiered:
         """One row that wants to go up: as `_answer` of a batch of one, without the arithmetic of batches."""
         timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
         with self._lock:
-            rows_seen, self._unbudgeted_rows = self._unbudgeted_rows + 1, 0
+            rows_before, self._unbudgeted_rows = self._unbudgeted_rows, 0
         left_s = float("inf") if ask.want_async else ask.left_s()
-        plan = self._route.plan_unsure(feed, rows_seen, left_s)
+        plan = self._route.plan_unsure(feed, rows_before, left_s)
         request_id, reason = new_id(), plan.reasons[0]
         if plan.up.size:
-            cloud = self._go_up(ask, plan, [request_id], outputs)
+            cloud = self._go_up(
+                ask, plan, [request_id], lambda: [self._replies.value(self._reader.read(outputs), 0)]
+            )
             if isinstance(cloud, CloudRows):
                 self._count(reason)
                 return self._replies.of_cloud(request_id, cloud, 0, reason, timing)
@@ -316,13 +350,18 @@ class Tiered:
         timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
         ids = _ids(ask.request, len(rows.index))
         with self._lock:
-            rows_seen, self._unbudgeted_rows = self._unbudgeted_rows + len(ids), 0
+            rows_before, self._unbudgeted_rows = self._unbudgeted_rows, 0
         left_s = float("inf") if ask.want_async else ask.left_s()
-        plan = self._route.plan(feed, rows, rows_seen, ask.threshold, left_s)
+        plan = self._route.plan(feed, rows, rows_before, ask.threshold, left_s)
         reasons = plan.reasons
         cloud: CloudRows | Failed | None = None
         if plan.up.size:
-            cloud = self._go_up(ask, plan, [ids[at] for at in plan.up], outputs)
+            cloud = self._go_up(
+                ask,
+                plan,
+                [ids[at] for at in plan.up],
+                lambda: [self._replies.value(rows, at) for at in plan.up],
+            )
             if not isinstance(cloud, CloudRows):
                 instead = Reason.PENDING if cloud is None else cloud.reason
                 for at in plan.up:
@@ -338,17 +377,15 @@ class Tiered:
         ]
 
     def _go_up(
-        self, ask: "_Ask", plan: Plan, ids: Sequence[str], outputs: Sequence[Array]
+        self, ask: "_Ask", plan: Plan, ids: Sequence[str], replied: Callable[[], Sequence[Any]]
     ) -> CloudRows | Failed | None:
         """What the cloud says of the plan's rows in time; None where the verdict is to come later.
 
-        `outputs` are the edge's, from which a later verdict reads what the callers were told.
+        `replied` tells a later verdict which values the callers got.
         """
 
         def correct(cloud: CloudRows) -> None:
-            rows = self._reader.read(outputs)
-            replied = [self._replies.value(rows, at) for at in plan.up]
-            for correction in self._replies.corrections(cloud, ids, replied):
+            for correction in self._replies.corrections(cloud, ids, replied()):
                 self._corrections.put(correction)
 
         if ask.want_async:
@@ -366,7 +403,7 @@ class Tiered:
     def _cloud_only(self, ask: "_Ask", feed: Feed) -> list[Reply]:
         count = len(next(iter(feed.values())))
         ids = _ids(ask.request, count)
-        plan = self._route.everything(feed, count, count, ask.left_s())
+        plan = self._route.everything(feed, count, 0, ask.left_s())
         answer: CloudRows | Failed
         if plan.up.size:
             answer = self._up.ask(
@@ -401,7 +438,9 @@ class Tiered:
             with self._lock:
                 self._sink_errors += 1
 
-    def _pool(self) -> ThreadPoolExecutor:
+    def _pool(self) -> "ThreadPoolExecutor":
+        from concurrent.futures import ThreadPoolExecutor  # only callers in an event loop pay for it
+
         with self._lock:
             if self._closed:
                 raise Rejected("HAL-406", "this Tiered is closed")
@@ -425,3 +464,9 @@ class _Ask(msgspec.Struct, frozen=True):
 
 def _ids(request: Request | None, count: int) -> list[str]:
     return [request.id] if request is not None and request.id else [new_id() for _ in range(count)]
+
+
+def _awaitable(future: "Future[_T]") -> "Awaitable[_T]":
+    import asyncio  # 16 ms, and whoever awaits has it already
+
+    return asyncio.wrap_future(future)
