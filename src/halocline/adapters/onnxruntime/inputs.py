@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from halocline.adapters.onnxruntime.names import near_names
 from halocline.errors import Rejected
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, TensorSpec
@@ -111,7 +111,7 @@ def check_names(given: Feed, names: tuple[str, ...], model: str) -> None:
         return
     parts = [f"{name!r} is missing" for name in missing]
     for name in extra:
-        near = get_close_matches(str(name).lower(), [each.lower() for each in missing], 1, cutoff=0.5)
+        near = near_names(str(name).lower(), [each.lower() for each in missing], 0.5)
         meant = [each for each in missing if each.lower() in near]
         parts.append(f"{name!r} is not an input" + (f" (did you mean {meant[0]!r}?)" if meant else ""))
     raise Rejected("HAL-301", f"{model} takes the inputs {', '.join(names)}: {', '.join(parts)}")

@@ -1,6 +1,5 @@
 """Find the names of a model's classes: given as a list, in a file, or in the model itself."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +52,8 @@ def _from_file(path: Path, where: str) -> tuple[str, ...]:
 
 
 def _from_json(text: str, where: str) -> tuple[str, ...]:
+    import json  # only here: a device starts faster without it
+
     try:
         value = json.loads(text)
     except ValueError:

@@ -204,7 +204,7 @@ class _Trial:
         return dict(zip(self._names, results, strict=True))
 
 
-def _made_up(spec: TensorSpec, rng: np.random.Generator | None) -> Array:
+def _made_up(spec: TensorSpec, rng: "np.random.Generator | None") -> Array:
     shape = tuple(max(size, 1) for size in spec.shape)
     if spec.dtype == "object":
         return np.full(shape, "", dtype=object)

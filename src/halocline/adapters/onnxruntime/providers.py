@@ -1,10 +1,10 @@
 """Choose the execution providers that ONNX Runtime is asked for, and say which one is in force and why."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import msgspec
 
+from halocline.adapters.onnxruntime.names import near_names
 from halocline.errors import Misconfigured
 
 CPU = "CPUExecutionProvider"
@@ -71,7 +71,7 @@ def _find(name: str, available: Sequence[str]) -> str:
         if candidate.lower().removesuffix("executionprovider") == wanted_name:
             return candidate
     usable = [candidate for candidate in available if candidate != "AzureExecutionProvider"]
-    near = get_close_matches(wanted_name, [_short(each).lower() for each in usable], 1)
+    near = near_names(wanted_name, [_short(each).lower() for each in usable])
     hint = f" Did you mean {near[0]!r}?" if near else " Install the runtime that carries it."
     raise Misconfigured(
         "HAL-205",

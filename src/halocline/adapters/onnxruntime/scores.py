@@ -5,13 +5,13 @@ has two outputs, the class and one row of probabilities. Anything else is unknow
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
 
 from halocline.adapters.onnxruntime.graph import Graph, Node
+from halocline.adapters.onnxruntime.names import near_names
 from halocline.errors import Misconfigured
 from halocline.records import Array, ScoreKind, TensorSpec
 
@@ -198,7 +198,7 @@ def _kind(name: str) -> ScoreKind:
         return ScoreKind(name)
     except ValueError:
         names = [each.value for each in ScoreKind]
-        near = get_close_matches(name, names, 1)
+        near = near_names(name, names)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise Misconfigured("HAL-102", f"scores={name!r} is none of {', '.join(names)}.{hint}") from None
 
@@ -206,6 +206,6 @@ def _kind(name: str) -> ScoreKind:
 def _check_name(output: str, outputs: Sequence[TensorSpec]) -> None:
     names = [each.name for each in outputs]
     if output not in names:
-        near = get_close_matches(output, names, 1, cutoff=0.4)
+        near = near_names(output, names, 0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise Misconfigured("HAL-102", f"score_output={output!r} is none of {', '.join(names)}.{hint}")
