@@ -73,6 +73,12 @@ def test_a_server_without_the_binary_extension_is_asked_in_json() -> None:
         assert np.allclose(answer.outputs["probabilities"].sum(), 1.0)
 
 
+def test_the_only_input_is_given_the_name_that_the_cloud_model_knows() -> None:
+    with FaultServer() as server, hc.connect(server.url) as cloud:
+        cloud.wait_ready()
+        assert cloud.infer({"pixels": FEED["x"]}, timeout_s=2.0).outputs
+
+
 def test_no_answer_at_all_is_an_error_that_names_place_and_cause() -> None:
     with FaultServer(mode=Fault.REFUSE) as server, hc.connect(server.url) as cloud:
         with pytest.raises(hc.Transient, match="HAL-404") as caught:

@@ -207,6 +207,9 @@ class RemoteModel:
         feed = calls[0].feed
         if len(calls) > 1:
             feed = {name: np.concatenate([call.feed[name] for call in calls]) for name in feed}
+        assert self._spec is not None
+        if len(feed) == 1 and len(self._spec.inputs) == 1:  # the edge model may call it by another name
+            feed = {self._spec.inputs[0].name: next(iter(feed.values()))}
         encoded = oip.encode_request(feed, request_id=calls[0].id, binary=bool(self._binary))
         if encoded.header_bytes is None:
             form = f"Content-Type: application/json\r\nContent-Length: {encoded.total_bytes}\r\n\r\n"
@@ -215,7 +218,6 @@ class RemoteModel:
                 f"Content-Type: application/octet-stream\r\n{oip.HEADER_LENGTH}: {encoded.header_bytes}\r\n"
                 f"Content-Length: {encoded.total_bytes}\r\n\r\n"
             )
-        assert self._spec is not None
         limit = oip.max_response_bytes(self._spec, sum(call.rows for call in calls))
         return Exchange(b"".join((self._infer_head, form.encode(), *encoded.parts)), limit)
 
