@@ -75,3 +75,9 @@ def test_the_import_contracts_hold(root: Path) -> None:
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_every_decision_stands_in_the_list_of_decisions(root: Path) -> None:
+    folder = root / "docs" / "adr"
+    listed = set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in folder.glob("[0-9]*.md")}
