@@ -58,7 +58,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def serve(options: ServeOptions) -> int:
-    """Serve models until a signal ends it; 0 when drained.
+    """Serve models until a signal ends it; 0 when every request was answered.
 
     Raises Misconfigured where an option, an address or a model is not usable; nothing listens then.
     """
@@ -114,6 +114,10 @@ def serve(options: ServeOptions) -> int:
             on_started=lambda: _announce(address, [each.ref for each in table], as_json=options.json),
         )
         server.run(program, where, bound)
+    if program.abandoned:
+        # A model's run cannot be interrupted, and Python would wait for its thread.
+        logging.error("stopped with %d requests unanswered", program.abandoned)
+        os._exit(1)
     return 0
 
 

@@ -117,9 +117,9 @@ class ModelTable:
         return served
 
     def close(self) -> None:
-        """End the worker threads; a run under way is waited for."""
+        """End the worker threads; a run under way is not waited for, it cannot be stopped."""
         for executor in self._executors:
-            executor.shutdown(wait=True, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> "ModelTable":
         return self

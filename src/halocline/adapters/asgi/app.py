@@ -69,7 +69,7 @@ class App:
     def _answer(self, scope: Scope) -> Answer:
         path: str = scope["path"].rstrip("/")
         parts = path.split("/")[1:]
-        posts = parts[-1] == "infer"
+        posts = path.endswith("/infer")
         if scope["method"] not in (("POST",) if posts else ("GET", "HEAD")):
             raise _not_allowed(scope["method"], path, "POST" if posts else "GET, HEAD")
         if posts:

@@ -40,6 +40,8 @@ class Server(uvicorn.Server):
         self._drain_s = drain_s
         self._drain_until_s: float | None = None
         self._on_started = on_started
+        self.abandoned = 0
+        """Requests that were inside when the server stopped all the same."""
         context = None if listen.tls is None else server_context(listen.tls)
         super().__init__(
             uvicorn.Config(
@@ -78,6 +80,11 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is open, and see whether that left somebody without an answer."""
+        await super().shutdown(sockets)
+        self.abandoned = self._admission.inside
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: is the draining over, does a connection keep us waiting."""
