@@ -257,3 +257,30 @@ def test_a_model_from_bytes_lives_without_the_callers_buffer():
     before = model.predict([1.0, 2.0, 3.0]).confidence
     content[:] = bytes(len(content))
     assert model.predict([1.0, 2.0, 3.0]).confidence == before
+
+
+def test_damage_inside_a_file_is_told_like_damage_to_its_form():
+    content = network("Softmax", rows="rows_axis").SerializeToString()
+    assert "UTF-8" in failure("HAL-201", load, content.replace(b"rows_axis", b"\xff\xfe\xfd\xfc_axis"))
+
+
+def test_an_input_that_no_memory_holds_is_not_tried():
+    model = network("Softmax", rows=2**40)
+    assert load(model).warmup_s is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_changed_bytes_load_or_end_in_one_error():
+    content = network("Softmax").SerializeToString()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        changed = np.frombuffer(content, "uint8").copy()
+        changed[rng.integers(len(changed), size=3)] = rng.integers(256, size=3)
+        try:
+            load(changed.tobytes())
+        except Misconfigured as exc:
+            message = str(exc)
+        else:
+            continue
+        assert "\n" not in message
+        assert len(message) < 500

@@ -72,7 +72,7 @@ def read_graph(data: bytes | mmap.mmap, *, where: str = "the model") -> Graph:
         # Released here: a mapped file cannot be closed while a view of it lives, even in a traceback.
         with memoryview(data) as view:
             return _model(view)
-    except (BadProtobuf, UnicodeDecodeError) as exc:
+    except BadProtobuf as exc:
         raise Misconfigured("HAL-201", f"{where} is not a whole ONNX model: {exc}") from None
 
 
@@ -154,7 +154,10 @@ def _value_name(view: memoryview, start: int, end: int) -> str:
 def _text(view: memoryview, start: int, end: int) -> str:
     if end - start > _MAX_NAME_BYTES:
         raise BadProtobuf(f"a name of {end - start} bytes at byte {start}")
-    return str(view[start:end], "utf-8")
+    try:
+        return str(view[start:end], "utf-8")
+    except UnicodeDecodeError:
+        raise BadProtobuf(f"the name at byte {start} is not UTF-8") from None
 
 
 def _fields(view: memoryview, at: int, end: int) -> Iterator[tuple[int, int | tuple[int, int]]]:

@@ -1,6 +1,7 @@
 """Load a model file: provider, specification, scores, labels and a first run, or one line saying why not."""
 
 import contextlib
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,9 @@ _DTYPES = {
 _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 
 _MAX_REASON_CHARS = 300
+
+_MAX_TRIAL_VALUES = 100_000_000
+"""A damaged file may announce an input that no memory holds."""
 
 
 @runtime_checkable
@@ -68,16 +72,12 @@ def load(
         )
     model, where = _source(source)
     session, force = _open(model, where, providers, threads)
-    inputs = tuple(_tensor(each, "takes", where) for each in session.get_inputs())
-    outputs = tuple(_tensor(each, "gives", where) for each in session.get_outputs())
-    if not inputs:
-        raise Misconfigured("HAL-201", f"{where} takes no input")
+    inputs, outputs, properties = _described(session, where)
     trial = _Trial(session, inputs, outputs)
     trial(0)
     found = read_scores(_graph(model, where), outputs, trial, kind=scores, output=score_output)
-    meta = session.get_modelmeta()
-    ref = ModelRef(name or _name(model, meta), version)
-    names, names_where = read_labels(labels, meta.custom_metadata_map.get("labels"))
+    ref = ModelRef(name or _name(model, properties), version)
+    names, names_where = read_labels(labels, properties.get("labels"))
     check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
     spec = ModelSpec(
         ref=ref,
@@ -158,6 +158,23 @@ def _graph(model: Path | bytes, where: str) -> Graph | None:
     return None
 
 
+def _described(
+    session: Any, where: str
+) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...], Mapping[str, str]]:
+    """The model's inputs, outputs and properties, as the runtime tells them."""
+    try:
+        inputs = tuple(_tensor(each, "takes", where) for each in session.get_inputs())
+        outputs = tuple(_tensor(each, "gives", where) for each in session.get_outputs())
+        properties: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError:  # the runtime lets any bytes pass as a name
+        raise Misconfigured(
+            "HAL-201", f"{where} holds a name that is not UTF-8; the file is damaged"
+        ) from None
+    if not inputs or not outputs:
+        raise Misconfigured("HAL-201", f"{where} takes no input or gives no output")
+    return inputs, outputs, properties
+
+
 def _tensor(arg: Any, verb: str, where: str) -> TensorSpec:
     dtype = _DTYPES.get(arg.type)
     if dtype is None:
@@ -190,6 +207,8 @@ class _Trial:
         return self._done[seed]
 
     def _run(self, seed: int) -> Mapping[str, Array] | None:
+        if sum(math.prod(max(size, 1) for size in each.shape) for each in self._inputs) > _MAX_TRIAL_VALUES:
+            return None
         rng = np.random.default_rng(seed) if seed else None
         feed = {each.name: _made_up(each, rng) for each in self._inputs}
         quiet = ort.RunOptions()
@@ -213,8 +232,8 @@ def _made_up(spec: TensorSpec, rng: "np.random.Generator | None") -> Array:
     return np.zeros(shape, spec.dtype)
 
 
-def _name(model: Path | bytes, meta: Any) -> str:
-    return model.stem if isinstance(model, Path) else meta.custom_metadata_map.get("name") or "model"
+def _name(model: Path | bytes, properties: Mapping[str, str]) -> str:
+    return model.stem if isinstance(model, Path) else properties.get("name") or "model"
 
 
 def _not_loaded(model: Path | bytes, where: str, exc: Exception) -> Misconfigured:
