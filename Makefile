@@ -44,10 +44,22 @@ check: $(STAMP) ## lint, format, types, import contracts, generated pages
 wheel-check: $(STAMP) ## build the wheel and try it in an environment that holds nothing else
 	@$(BIN)/python tools/wheel_check.py
 
-BENCHMARKS = $(filter-out benchmarks/common.py benchmarks/models.py,$(wildcard benchmarks/*.py))
+BENCHMARKS = $(filter-out benchmarks/common.py benchmarks/models.py benchmarks/load.py,$(wildcard benchmarks/*.py))
 
 bench: $(STAMP) ## every benchmark, alone, into benchmarks/results
 	@set -e; for file in $(BENCHMARKS); do echo "$$file" >&2; $(BIN)/python "$$file" --json --write $(ARGS); done
+
+PEERS := $(VENV)-peers/.stamp
+
+bench-peers: $(STAMP) $(PEERS) ## beside other servers, in an environment of their own: benchmark, interoperability
+	@$(BIN)/python benchmarks/serve.py $(ARGS)
+	@$(BIN)/python -m pytest -m peers
+
+$(PEERS): requirements/peers.txt
+	@echo "setting up $(VENV)-peers (once)" >&2
+	@test -x $(VENV)-peers/bin/python || $(PYTHON) -m venv $(VENV)-peers
+	@$(BIN)/uv pip sync -q --require-hashes --python $(VENV)-peers/bin/python requirements/peers.txt
+	@touch $@
 
 docs: $(STAMP) ## write the generated pages of docs/reference anew
 	@$(BIN)/python tools/docs.py
@@ -57,6 +69,7 @@ COMPILE = $(BIN)/uv pip compile -q --python-version 3.11 --generate-hashes --no-
 lock: $(STAMP) ## renew the locked requirements (hashes, no addresses)
 	$(COMPILE) --upgrade pyproject.toml --extra dev -o requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml -c requirements/dev.txt -o requirements/bare.txt
+	$(COMPILE) --upgrade requirements/peers.in -o requirements/peers.txt
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements/boot.txt
 
 support: $(STAMP) ## ask the package index on which systems every dependency has a wheel

@@ -9,6 +9,9 @@ import tritonclient.http as triton
 from servers import ONNX_TYPES, Running, identity, linear, serving
 from tritonclient.utils import InferenceServerException
 
+import halocline as hc
+from peers import mlserver_process
+
 VALUES = {
     "FP16": np.array([[0.5, -2, 65504], [1e-7, 0, 1]], np.float16),
     "FP32": np.array([[0.1, -2e30, 3], [1e-45, 0, 1]], np.float32),
@@ -121,3 +124,50 @@ def test_our_codec_gets_back_each_datatype(server: Running, datatype: str, binar
     answer = server.infer(datatype.lower(), {"x": VALUES[datatype]}, binary=binary)
     assert (answer.id, answer.model_name, answer.model_version) == ("r-1", datatype.lower(), "1")
     assert answer.outputs["y"].tolist() == VALUES[datatype].tolist()
+
+
+needs_mlserver = pytest.mark.skipif(not mlserver_process.is_installed(), reason="needs make bench-peers")
+
+
+@pytest.fixture(scope="module")
+def beside_mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
+    """A local model, and the address of a real MLServer that serves the same file."""
+    path = linear(tmp_path_factory.mktemp("models"))
+    with mlserver_process.mlserver(path, "linear") as (port, _):
+        yield hc.load(path), f"http://127.0.0.1:{port}/v2/models/linear"
+
+
+@needs_mlserver
+@pytest.mark.peers
+@pytest.mark.parametrize("rows", [1, 7])
+def test_mlserver_answers_us_as_the_local_model_does(beside_mlserver: Any, rows: int) -> None:
+    local, url = beside_mlserver
+    batch = np.random.default_rng(3).standard_normal((rows, 3)).astype(np.float32)
+    with hc.connect(url) as cloud:
+        cloud.wait_ready()
+        answered = cloud.infer({"x": batch})
+    np.testing.assert_allclose(answered.outputs["p"], local.run(local.conform_batch(batch))[0], atol=1e-6)
+    assert str(answered.model) == "linear@1"
+
+
+@needs_mlserver
+@pytest.mark.peers
+def test_mlserver_stands_behind_a_tiered_call(beside_mlserver: Any) -> None:
+    local, url = beside_mlserver
+    sample = np.array([0.3, -1.0, 0.2], np.float32)
+    with (
+        hc.connect(url, scores="probabilities", score_output="p") as cloud,
+        hc.Tiered(local, cloud, threshold=1.0, deadline_s=5.0) as tiered,
+    ):
+        cloud.wait_ready()
+        reply = tiered.infer(sample)
+    assert (reply.tier, reply.reason) == ("cloud", "escalated")
+    np.testing.assert_allclose(reply.scores, local.run(local.conform(sample))[0][0], atol=1e-6)
+
+
+@needs_mlserver
+@pytest.mark.peers
+def test_what_mlserver_refuses_is_told(beside_mlserver: Any) -> None:
+    _, url = beside_mlserver
+    with hc.connect(url) as cloud, pytest.raises(hc.HaloclineError):
+        cloud.infer({"x": np.ones((1, 5), np.float32)})
