@@ -18,6 +18,7 @@ import pytest
 import trustme
 from servers import Running, identity, linear, picky, serving, slow, start
 
+from halocline.adapters.asgi.protocol import HEAD_TIMEOUT_S
 from halocline.wire import oip
 
 ROW = {"x": np.ones((1, 3), np.float32)}
@@ -91,7 +92,7 @@ def test_the_id_of_the_request_comes_back(server: Running) -> None:
     _, _, body = server.ask("POST", INFER, JSON_ROW)
     assert json.loads(body)["id"] == "a-1"
     status, headers, _ = server.ask("POST", INFER, JSON_ROW.replace(b"[1,3]", b"[1,4]"))
-    assert (status, headers["x-request-id"]) == (400, headers["x-request-id"])
+    assert (status, headers["x-request-id"]) == (400, "a-1")
     _, headers, _ = server.ask("POST", INFER, b"{", {"X-Request-Id": "b-2"})
     assert headers["x-request-id"] == "b-2"
 
@@ -201,6 +202,35 @@ def test_a_body_that_does_not_come_is_not_waited_for_for_ever(server: Running) -
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
         raw.sendall(f"POST {INFER} HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{{".encode())
         assert raw.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_slow_body_is_waited_for_as_long_as_it_comes(server: Running) -> None:
+    def trickle() -> Iterator[bytes]:
+        for at in range(0, 60_000, 6_000):
+            yield b" " * 6_000
+            time.sleep(0.12 if at else 0.0)
+        yield JSON_ROW
+
+    assert server.ask("POST", INFER, trickle())[0] == 200
+
+
+def test_a_head_that_is_begun_has_to_come_and_a_connection_opened_ahead_is_kept(server: Running) -> None:
+    address = ("127.0.0.1", server.port)
+    with (
+        socket.create_connection(address, timeout=HEAD_TIMEOUT_S + 5) as begun,
+        socket.create_connection(address, timeout=5) as ahead,
+    ):
+        begun.sendall(b"GET /v2/health/ready HTTP/1.1\r\n")
+        assert begun.recv(65_536).startswith(b"HTTP/1.1 408 ")
+        ahead.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert ahead.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_is_left_of_a_refused_body_is_no_head(server: Running) -> None:
+    with contextlib.closing(server.connection()) as kept:
+        for _ in range(2):
+            kept.request("POST", "/v2/models/nothing/infer", b"x" * 1_000_000)
+            assert kept.getresponse().read().startswith(b'{"error":"no model')
 
 
 def test_a_head_without_end_is_cut_off(server: Running) -> None:

@@ -153,8 +153,12 @@ class _TensorParameters(msgspec.Struct, gc=False):
     binary_data_size: _Size | None = None
 
 
+# Names and ids come back in messages and logs.
+_Name = Annotated[str, msgspec.Meta(max_length=1024)]
+
+
 class _Tensor(msgspec.Struct):
-    name: str
+    name: _Name
     datatype: str
     shape: _Shape
     parameters: _TensorParameters | None = None
@@ -168,7 +172,7 @@ class _OutputParameters(msgspec.Struct, gc=False):
 
 
 class _Output(msgspec.Struct):
-    name: str
+    name: _Name
     parameters: _OutputParameters | None = None
 
 
@@ -178,14 +182,14 @@ class _RequestParameters(msgspec.Struct, gc=False):
 
 class _Request(msgspec.Struct):
     inputs: list[_Tensor]
-    id: str | None = None
+    id: _Name | None = None
     parameters: _RequestParameters | None = None
     outputs: list[_Output] | None = None
 
 
 class _Response(msgspec.Struct):
     outputs: list[_Tensor]
-    id: str | None = None
+    id: _Name | None = None
     model_name: str | None = None
     model_version: str | None = None
 

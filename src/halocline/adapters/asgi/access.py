@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from halocline.adapters.asgi.answers import LOG
 from halocline.errors import Misconfigured
 from halocline.records import ModelRef
 
@@ -40,7 +41,10 @@ class AccessLog:
         line = msgspec.json.encode(
             Access(request_id, ref.name, ref.version, rows, status, round(received_s, 6), round(elapsed_s, 6))
         )
-        self._file.write(line + b"\n")
+        try:
+            self._file.write(line + b"\n")
+        except OSError as error:
+            LOG.error("a line of the access log is lost: %s", error)
 
     @classmethod
     @contextlib.contextmanager

@@ -12,6 +12,9 @@ from halocline.wire import oip
 
 _HEADER_LENGTH: Final = oip.HEADER_LENGTH.lower().encode()
 
+_LEAST_BYTES_PER_S: Final = 10_000
+"""A body that comes at this rate is waited for, however large it is."""
+
 
 class Head(msgspec.Struct, gc=False):
     """What the headers of an inference request say."""
@@ -68,7 +71,8 @@ class BodyReader:
         body = bytearray()
         held = 0
         try:
-            async with asyncio.timeout(self._timeout_s):
+            started_s = asyncio.get_running_loop().time()
+            async with asyncio.timeout(self._timeout_s) as timeout:
                 chunk, more = first, True
                 while True:
                     self._admission.check_body(len(body) + len(chunk))
@@ -77,11 +81,12 @@ class BodyReader:
                     body += chunk
                     if not more:
                         return memoryview(body)
+                    timeout.reschedule(started_s + self._timeout_s + len(body) / _LEAST_BYTES_PER_S)
                     chunk, more = await _next(receive)
         except BaseException as error:
             self._admission.release(held)
             if isinstance(error, TimeoutError):
-                raise Refused(failure(408, f"the body did not arrive in {self._timeout_s:g} s")) from None
+                raise Refused(failure(408, f"{len(body)} bytes of the body came, then too few")) from None
             raise
 
 

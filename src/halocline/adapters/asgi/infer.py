@@ -103,9 +103,8 @@ class Inference:
         try:
             return [(wanted.name, self._places[wanted.name], wanted.binary) for wanted in request.outputs]
         except KeyError as missing:
-            raise Rejected(
-                "HAL-501", f"{self._served.ref} has no output {missing}; it has {', '.join(self._places)}"
-            ) from None
+            has = ", ".join(self._places)
+            raise Rejected("HAL-501", f"{self._served.ref} has no output {missing}; it has {has}") from None
 
     def _count(
         self, request_id: str, status: int, rows: int, body_bytes: int, answer_bytes: int, started_s: float

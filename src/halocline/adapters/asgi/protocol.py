@@ -12,7 +12,7 @@ MAX_HEAD_BYTES: Final = 65_536
 """Request line and headers together; the parser itself has no limit."""
 
 HEAD_TIMEOUT_S: Final = 10.0
-"""How long a request line and its headers may take to arrive; also for the first byte on a connection."""
+"""How long a request line and its headers may take to arrive, from their first byte."""
 
 WHOLE_ANSWER: Final = "halocline.whole_answer"
 """The ASGI extension by which an application hands over a whole answer as bytes, status line included."""
@@ -35,13 +35,12 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_bytes = 0
-        self.head_since_s: float | None = None
-        """When the head that is not complete yet began to be waited for; None outside of one."""
+        self._head_since_s: float | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or refuse it where there are too many."""
         super().connection_made(transport)
-        self.head_since_s = time.monotonic()
+        self._close_if_idle()
         if len(self.connections) > self.limit:
             self._refuse(503, "the server has all the connections that it takes; try again in 1 s", b"1")
 
@@ -49,22 +48,24 @@ class LimitedProtocol(HttpToolsProtocol):
         """Parse what came; a head that grows without end is cut off."""
         if self.transport.is_closing():
             return
-        if self.head_since_s is not None:
+        if self._head_since_s is not None:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self.head_since_s is not None and self._head_bytes > MAX_HEAD_BYTES and self.parser is not None:
-            self._refuse(431, f"the request line and headers have more than {MAX_HEAD_BYTES} bytes")
+        if self._head_since_s is not None:
+            if self._head_bytes > MAX_HEAD_BYTES and self.parser is not None:
+                self._refuse(431, f"the request line and headers have more than {MAX_HEAD_BYTES} bytes")
+        elif self.cycle is None or self.cycle.response_complete:
+            self._close_if_idle()
 
     def on_message_begin(self) -> None:
-        """A request starts."""
+        """A request starts; nothing of its head is counted yet that came with what was before."""
         super().on_message_begin()
-        if self.head_since_s is None:
-            self._head_bytes = 0
-            self.head_since_s = time.monotonic()
+        self._head_bytes = 0
+        self._head_since_s = time.monotonic()
 
     def on_headers_complete(self) -> None:
-        """Its head is there."""
-        self.head_since_s = None
+        """Its head is there: hand it to the application."""
+        self._head_since_s = None
         super().on_headers_complete()
         answer = partial(_answer_whole, self, self.cycle)
         self.scope["extensions"] = {WHOLE_ANSWER: answer}  # type: ignore[dict-item]  # a dict more would cost
@@ -74,9 +75,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(400, "this is not an HTTP/1.1 request")
 
     def end_if_slow(self, now_s: float) -> None:
-        """Close a connection that has kept us waiting for a head."""
-        if self.head_since_s is not None and now_s - self.head_since_s > HEAD_TIMEOUT_S:
-            self._refuse(408, f"no request arrived in {HEAD_TIMEOUT_S:g} s")
+        """Close a connection that began a head and keeps us waiting for its end."""
+        if self._head_since_s is not None and now_s - self._head_since_s > HEAD_TIMEOUT_S:
+            self._refuse(408, f"the headers did not arrive in {HEAD_TIMEOUT_S:g} s")
+
+    def _close_if_idle(self) -> None:
+        """Close without a word what stays idle: clients open connections ahead of need."""
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _refuse(self, status: int, message: str, retry_after: bytes | None = None) -> None:
         if self.transport.is_closing():
