@@ -8,10 +8,18 @@ import pytest
 from onnx import TensorProto, helper
 
 import halocline as hc
-from halocline.edge.inprocess import InProcessUpstream, upstream_of_function, upstream_of_model
+from halocline.edge.inprocess import MAX_WAITING, InProcessUpstream, upstream_of_function, upstream_of_model
 from halocline.testing.answers import fixed_scores
 from halocline.testing.faults import Fault, FaultServer
-from halocline.testing.upstream_contract import CLASSES, FEATURES, Rig, UpstreamContract
+from halocline.testing.upstream_contract import (
+    CLASSES,
+    FEATURES,
+    Heard,
+    Rig,
+    UpstreamContract,
+    failed,
+    feed_of,
+)
 
 
 class InProcessRig(Rig):
@@ -123,3 +131,17 @@ class TestRemote(UpstreamContract):
     @pytest.mark.xfail(strict=False, reason="a caller that drives a connection is not ended by close")
     def test_closing_ends_the_calls_that_wait(self):
         super().test_closing_ends_the_calls_that_wait()
+
+
+def test_calls_of_a_function_that_hangs_are_refused_beyond_a_bound():
+    with InProcessRig(function_upstream) as rig:
+        rig.falls_silent()
+        heard = [Heard() for _ in range(MAX_WAITING + 20)]
+        for each in heard:
+            rig.upstream.send(feed_of(1), call_id="1", on_verdict=each)
+        refused = [each for each in heard if each.verdicts]
+        assert len(refused) == 20 - 4  # four are with the workers
+        assert all("waiting already" in failed(each.verdicts[0]).detail for each in refused)
+        rig.let_go.set()
+        for each in heard:
+            each.wait(settle_s=0.0)
