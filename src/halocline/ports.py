@@ -1,7 +1,7 @@
 """Everything we ask of the world, one small Protocol a need."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -9,6 +9,10 @@ from halocline.records import Array, Correction, ModelRef, ModelSpec, Outcome, R
 
 Feed: TypeAlias = Mapping[str, Array]
 """Input arrays by input name, each with the batch as its first axis."""
+
+
+Function: TypeAlias = Callable[[Any], Any]
+"""A batch `[rows, …]` (or a feed) to class probabilities `[rows, classes]`, or to outputs by name."""
 
 
 class Model(Protocol):

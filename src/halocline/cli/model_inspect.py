@@ -43,7 +43,7 @@ def inspect(
     from halocline.adapters.onnxruntime.graph import read_graph_file
 
     loaded = load(model, labels=labels, scores=scores, score_output=score_output)
-    graph = read_graph_file(model)
+    graph = read_graph_file(str(model))
     if json:
         print_json(_facts(model, loaded, graph))
     else:

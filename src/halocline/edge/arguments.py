@@ -6,9 +6,8 @@ from typing import TypeVar, cast
 
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.gate import Policy, Score
-from halocline.edge.inprocess import Function, upstream_of_function, upstream_of_model
 from halocline.errors import Misconfigured
-from halocline.ports import Model, Upstream
+from halocline.ports import Function, Model, Upstream
 from halocline.records import Mode
 
 LONGEST_S = 86_400
@@ -30,6 +29,8 @@ def upstream_of(cloud: Upstream | Model | Function) -> Upstream:
     """Anything that predicts, as an Upstream. Raises Misconfigured (HAL-102) for anything else."""
     if hasattr(cloud, "call") and hasattr(cloud, "send"):
         return cast(Upstream, cloud)
+    from halocline.edge.inprocess import upstream_of_function, upstream_of_model
+
     if hasattr(cloud, "conform_batch") and hasattr(cloud, "run"):
         return upstream_of_model(cast(Model, cloud))
     if callable(cloud):

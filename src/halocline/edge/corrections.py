@@ -1,6 +1,5 @@
 """Hand the cloud's late verdicts on, to a callback or to whoever iterates."""
 
-import logging
 import threading
 import time
 from collections import deque
@@ -9,8 +8,6 @@ from collections.abc import Iterator
 from halocline.errors import Misconfigured
 from halocline.ports import CorrectionSink
 from halocline.records import Correction
-
-LOG = logging.getLogger("halocline")
 
 MAX_WAITING = 10_000
 """So many corrections wait for an iterator; beyond, the oldest is dropped and counted."""
@@ -41,7 +38,9 @@ class Corrections:
         try:
             self._callback(correction)
         except Exception:
-            LOG.exception("on_correction raised for request %s", correction.id)
+            import logging  # 2 ms that a start need not pay
+
+            logging.getLogger("halocline").exception("on_correction raised for request %s", correction.id)
 
     def iterate(self, timeout_s: float | None) -> Iterator[Correction]:
         """Corrections as they come, until none came for `timeout_s`, or until closed and empty.

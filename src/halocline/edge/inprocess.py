@@ -5,15 +5,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from halocline.ports import Answered, Failed, Feed, Model, Verdict
+from halocline.ports import Answered, Failed, Feed, Function, Model, Verdict
 from halocline.records import Array, ModelRef, ModelSpec, Reason
-
-Function: TypeAlias = Callable[[Any], Any]
-"""A batch `[rows, …]` (or a feed) to class probabilities `[rows, classes]`, or to outputs by name."""
 
 MAX_WAITING = 256
 """So many calls wait for a worker; beyond, calls are refused, so that memory is bounded."""

@@ -16,12 +16,11 @@ from halocline.edge.arguments import choice, edge_of, policy_of, seconds, upstre
 from halocline.edge.corrections import Corrections
 from halocline.edge.escalation import Escalation
 from halocline.edge.ids import new_id
-from halocline.edge.inprocess import Function
 from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
 from halocline.edge.replies import Replies, Timing, outcome_of
 from halocline.edge.route import Plan, Route
 from halocline.errors import Rejected, Transient
-from halocline.ports import CorrectionSink, Failed, Feed, Model, OutcomeSink, Upstream
+from halocline.ports import CorrectionSink, Failed, Feed, Function, Model, OutcomeSink, Upstream
 from halocline.records import Array, Correction, Mode, ModelRef, Reason, Reply, Request
 
 if TYPE_CHECKING:
@@ -121,7 +120,8 @@ class Tiered:
         self._read_row = self._reader.read_row
         self._score_at = self._reader.score_at
         self._threshold = policy.threshold
-        self._plain = self._mode is Mode.PREFER_EDGE and not policy.class_thresholds and outcomes is None
+        self._class_thresholds = policy.class_thresholds
+        self._gated = self._mode is Mode.PREFER_EDGE and self._read_row is not None
 
     # Asking
 
@@ -241,7 +241,7 @@ class Tiered:
         deadline_s: float | None,
         want_async: bool | None,
     ) -> Reply:
-        if self._read_row is None or not self._plain or threshold is not None or isinstance(sample, Request):
+        if not self._gated or threshold is not None or isinstance(sample, Request):
             return self._infer_general(sample, began_s, threshold, deadline_s, want_async)
         if deadline_s is not None:
             seconds("deadline_s", deadline_s)
@@ -249,21 +249,23 @@ class Tiered:
         ran_s = time.perf_counter()
         outputs = self._run(feed)
         read_s = time.perf_counter()
-        index, confidence = self._read_row(outputs[self._score_at][0])
-        if confidence < self._threshold or self._closed:
+        index, confidence = self._read_row(outputs[self._score_at][0])  # type: ignore[misc] # as _gated says
+        enough = self._threshold
+        if self._class_thresholds:
+            enough = self._class_thresholds.get(index, enough)
+        if confidence < enough or self._closed:
             ask = self._ask(began_s, None, deadline_s, want_async, None)
-            return self._unsure(ask, feed, outputs, ran_s, read_s)
-        with self._lock:
-            self._counts[Reason.CONFIDENT] += 1
-            self._unbudgeted_rows += 1
-        return self._replies.confident(
-            new_id(),
-            index,
-            confidence,
-            outputs,
-            Timing(read_s - ran_s, time.perf_counter() - read_s),
-            self._cloud_ref(),
-        )
+            reply = self._unsure(ask, feed, outputs, ran_s, read_s)
+        else:
+            with self._lock:
+                self._counts[Reason.CONFIDENT] += 1
+                self._unbudgeted_rows += 1
+            timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
+            cloud = self._cloud_ref()
+            reply = self._replies.confident(new_id(), index, confidence, outputs, timing, cloud)
+        if self._outcomes is not None:
+            self._record(self._outcomes, reply, None)
+        return reply
 
     # The general path
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import ssl
 import time
 from enum import Enum
 
@@ -36,11 +35,18 @@ class Want(Enum):
 class Connection:
     """One socket, plain or TLS. `kept` says that it lay open between two exchanges: it may be stale."""
 
-    __slots__ = ("kept", "sock")
+    __slots__ = ("_wants_read", "_wants_write", "kept", "sock")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, tls: bool = False) -> None:
         self.sock = sock
         self.kept = False
+        self._wants_read: tuple[type[OSError], ...] = (BlockingIOError,)
+        self._wants_write: tuple[type[OSError], ...] = ()
+        if tls:
+            import ssl  # it costs a start 4 ms: only where it is used
+
+            self._wants_read = (BlockingIOError, ssl.SSLWantReadError)
+            self._wants_write = (ssl.SSLWantWriteError,)
 
     def drive(self, exchange: Exchange, until_s: float) -> None:
         """Send and receive until the exchange is complete.
@@ -70,10 +76,10 @@ class Connection:
                 exchange.pending = exchange.pending[sock.send(exchange.pending) :]
             while not exchange.complete:
                 self._take(exchange, sock.recv(RECEIVE_BYTES))
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return Want.WRITE if exchange.pending else Want.READ
-        except ssl.SSLWantWriteError:
+        except self._wants_write:
             return Want.WRITE
+        except self._wants_read:
+            return Want.WRITE if exchange.pending else Want.READ
         except OSError as exc:
             raise lost(exc) from exc
         return Want.NOTHING
@@ -95,18 +101,20 @@ class Connection:
 def lost(exc: OSError) -> LostError:
     """Why a connection failed, as one of our reasons."""
     detail = str(exc) or type(exc).__name__
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return LostError(Reason.UNTRUSTED, f"its certificate is not accepted: {exc.verify_message}")
-    if isinstance(exc, ssl.SSLEOFError):
-        return LostError(Reason.DISCONNECTED, "the connection was closed during the TLS exchange")
-    if isinstance(exc, ssl.SSLError):
-        return LostError(Reason.UNTRUSTED, f"TLS failed: {exc.reason or detail}")
     if isinstance(exc, socket.gaierror):
         return LostError(Reason.UNREACHABLE, f"the name does not resolve: {exc.strerror}")
     if isinstance(exc, ConnectionRefusedError):
         return LostError(Reason.REFUSED, "connection refused: nothing listens there")
     if isinstance(exc, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
         return LostError(Reason.DISCONNECTED, f"the connection was reset: {detail}")
+    import ssl
+
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return LostError(Reason.UNTRUSTED, f"its certificate is not accepted: {exc.verify_message}")
+    if isinstance(exc, ssl.SSLEOFError):
+        return LostError(Reason.DISCONNECTED, "the connection was closed during the TLS exchange")
+    if isinstance(exc, ssl.SSLError):
+        return LostError(Reason.UNTRUSTED, f"TLS failed: {exc.reason or detail}")
     return LostError(Reason.UNREACHABLE, detail)
 
 

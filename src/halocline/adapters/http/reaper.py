@@ -1,7 +1,6 @@
 """Finish, on one background thread, the exchanges that nobody waits for any more, or never did."""
 
 import contextlib
-import logging
 import selectors
 import socket
 import threading
@@ -13,8 +12,6 @@ from typing import TypeAlias
 from halocline.adapters.http.connection import Connection, LostError, Want
 from halocline.adapters.http.exchange import Exchange, MalformedResponseError
 from halocline.records import Reason
-
-LOG = logging.getLogger("halocline")
 
 Finished: TypeAlias = Callable[[Exception | None], None]
 """Called when an exchange is complete (None), or failed for a reason (LostError, MalformedResponseError)."""
@@ -138,7 +135,9 @@ class Reaper:
         try:
             job.finished(error)
         except Exception:
-            LOG.exception("a late answer could not be handed on")
+            import logging  # 2 ms that a start need not pay
+
+            logging.getLogger("halocline").exception("a late answer could not be handed on")
 
 
 def _drain(wake_out: socket.socket) -> None:

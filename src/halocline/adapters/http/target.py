@@ -1,16 +1,18 @@
 """Where a model is: URL, proxy, headers and TLS, read and checked once."""
 
-import ipaddress
+import contextlib
 import os
-import ssl
-from base64 import b64encode
+import socket
 from collections.abc import Mapping
-from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import TYPE_CHECKING
 
+import httptools
 import msgspec
 
 from halocline.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 FORM = "https://HOST:PORT/v2/models/NAME"
 
@@ -38,7 +40,7 @@ class Target(msgspec.Struct, frozen=True):
     model: str
     version: str
     head: bytes
-    tls: ssl.SSLContext | None
+    tls: "SSLContext | None"
     proxy: Proxy | None
 
     def request_line(self, method: str, path: str) -> bytes:
@@ -58,21 +60,19 @@ def read_target(
     allow_plaintext: bool,
 ) -> Target:
     """Check everything that `connect` was given. Raises Misconfigured (HAL-104, HAL-105, HAL-106)."""
-    parts = _split(url)
-    secure = parts.scheme == "https"
-    host = parts.hostname or ""
-    port = parts.port or (443 if secure else 80)
+    scheme, host, port, path = _split(url)
+    secure = scheme == "https"
     if not secure and not allow_plaintext and not _is_loopback(host):
         raise Misconfigured(
             "HAL-106",
             f"{url} would send samples in plaintext to another machine. Use https://, or accept the risk "
             "with allow_plaintext=True",
         )
-    root, _, rest = parts.path.partition("/v2/models/")
+    root, _, rest = path.partition("/v2/models/")
     name, _, version = rest.strip("/").partition("/versions/")
     if not name or "/" in name or "/" in version:
         raise Misconfigured("HAL-104", f"{url} names no model. Write it as {FORM}")
-    proxy = _proxy_for(parts.scheme, host, port)
+    proxy = _proxy_for(scheme, host, port)
     fields = {"Host": _authority(host, port, 443 if secure else 80), **(headers or {})}
     if token is not None:
         fields["Authorization"] = f"Bearer {_secret(token)}"
@@ -84,34 +84,47 @@ def read_target(
         port=port,
         root=root,
         path=f"{root}/v2/models/{rest.strip('/')}",
-        model=unquote(name),
-        version=unquote(version),
+        model=_unquoted(name),
+        version=_unquoted(version),
         head=_head(fields),
         tls=_context(ca, cert) if secure else None,
         proxy=proxy,
     )
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and path; httptools reads them, since urllib.parse costs a start 2 ms."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as exc:
-        raise Misconfigured("HAL-104", f"{url!r} is not a URL ({exc}). Write it as {FORM}") from exc
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = httptools.parse_url(url.encode())
+    except httptools.HttpParserInvalidURLError:
+        parts = None
+    if parts is None and url.startswith(("http://", "https://")):
+        raise Misconfigured("HAL-104", f"{url!r} is not a URL. Write it as {FORM}")
+    if parts is None or not parts.host or parts.schema not in (b"http", b"https"):
         raise Misconfigured(
             "HAL-104", f"{url!r} must begin with https:// (or http:// on this machine). Write it as {FORM}"
         )
-    if parts.username is not None:
+    if parts.userinfo is not None:
         raise Misconfigured("HAL-104", 'the URL holds a user name; give token="env:NAME" instead')
-    return parts
+    scheme = parts.schema.decode()
+    port = parts.port or (443 if scheme == "https" else 80)
+    return scheme, parts.host.decode(), port, (parts.path or b"").decode()
+
+
+def _unquoted(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
+    return unquote(text)
 
 
 def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    for family, first, last in ((socket.AF_INET, 127, None), (socket.AF_INET6, 0, bytes(15) + b"\1")):
+        with contextlib.suppress(OSError):
+            packed = socket.inet_pton(family, host)
+            return packed[0] == first and last in (None, packed)
+    return host == "localhost"
 
 
 def _authority(host: str, port: int, default_port: int | None = None) -> str:
@@ -134,7 +147,8 @@ def _secret(reference: str) -> str:
         return os.environ[place].strip()
     if kind == "file" and place:
         try:
-            return Path(place).read_text(encoding="utf-8").strip()
+            with open(place, encoding="utf-8") as file:
+                return file.read().strip()
         except OSError as exc:
             raise Misconfigured("HAL-105", f"token: {place} cannot be read ({exc.strerror})") from exc
     raise Misconfigured(
@@ -145,7 +159,9 @@ def _secret(reference: str) -> str:
 def _context(
     ca: str | os.PathLike[str] | None,
     cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
-) -> ssl.SSLContext:
+) -> "SSLContext":
+    import ssl
+
     try:
         context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as exc:
@@ -165,7 +181,8 @@ def _context(
 def _proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
-    # Importing it takes 30 ms: only where a variable is set. The second name is missing in its stubs.
+    # Importing them takes 30 ms: only where a variable is set. The second name is missing in the stubs.
+    from urllib.parse import unquote, urlsplit
     from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
     proxies = getproxies_environment()
@@ -181,5 +198,7 @@ def _proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
     authorization = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        from base64 import b64encode
+
         authorization = "Basic " + b64encode(pair.encode()).decode()
     return Proxy(parts.hostname, parts.port or 80, authorization)

@@ -6,7 +6,6 @@ so that a file cut short or made to harm ends in an error and nothing else. Fiel
 
 import mmap
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -55,11 +54,11 @@ class BadProtobuf(ValueError):
     """The bytes are not a protobuf message of the expected form."""
 
 
-def read_graph_file(path: Path) -> Graph:
+def read_graph_file(path: str) -> Graph:
     """The graph in a model file. Raises Misconfigured (HAL-201) where the bytes are not a whole model."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            return read_graph(mapped, where=str(path))
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return read_graph(mapped, where=path)
     except ValueError:  # mmap refuses an empty file
         raise Misconfigured("HAL-201", f"{path} is empty, expected an ONNX model") from None
     except OSError as exc:

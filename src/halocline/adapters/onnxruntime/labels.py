@@ -1,7 +1,7 @@
 """Find the names of a model's classes: given as a list, in a file, or in the model itself."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from halocline.errors import Misconfigured
 
@@ -9,7 +9,7 @@ _MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
 def read_labels(
-    given: Sequence[str] | str | Path | None, in_model: str | None
+    given: Sequence[str] | str | os.PathLike[str] | None, in_model: str | None
 ) -> tuple[tuple[str, ...] | None, str]:
     """The labels, or None, and where they come from (for messages).
 
@@ -20,9 +20,9 @@ def read_labels(
         if in_model is None:
             return None, ""
         return _from_json(in_model, "the model's own 'labels' property"), "the model's own 'labels' property"
-    if isinstance(given, str | Path):
+    if isinstance(given, str | os.PathLike):
         where = f"the label file {given}"
-        return _from_file(Path(given), where), where
+        return _from_file(given, where), where
     labels = tuple(str(label) for label in given)
     return _checked(labels, "labels="), "labels="
 
@@ -37,16 +37,17 @@ def check_count(labels: tuple[str, ...] | None, where: str, classes: int | None,
         )
 
 
-def _from_file(path: Path, where: str) -> tuple[str, ...]:
+def _from_file(path: str | os.PathLike[str], where: str) -> tuple[str, ...]:
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
+        if os.stat(path).st_size > _MAX_FILE_BYTES:
             raise Misconfigured("HAL-203", f"{where} is larger than {_MAX_FILE_BYTES} bytes")
-        text = path.read_text(encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
     except UnicodeDecodeError:
         raise Misconfigured("HAL-203", f"{where} is not text in UTF-8") from None
     except OSError as exc:
         raise Misconfigured("HAL-203", f"{where} cannot be read: {exc.strerror}") from None
-    if path.suffix == ".json":
+    if os.fspath(path).endswith(".json"):
         return _from_json(text, where)
     return _checked(tuple(line.strip() for line in text.splitlines() if line.strip()), where)
 

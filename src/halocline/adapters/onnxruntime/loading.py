@@ -2,10 +2,10 @@
 
 import contextlib
 import math
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -47,11 +47,11 @@ class ModelProto(Protocol):
 
 
 def load(
-    source: str | Path | bytes | ModelProto,
+    source: str | os.PathLike[str] | bytes | ModelProto,
     *,
     name: str | None = None,
     version: str = "",
-    labels: Sequence[str] | str | Path | None = None,
+    labels: Sequence[str] | str | os.PathLike[str] | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     scores: str | None = None,
@@ -92,14 +92,15 @@ def load(
     )
 
 
-def _source(source: str | Path | bytes | ModelProto) -> tuple[Path | bytes, str]:
-    if isinstance(source, str | Path):
-        path = Path(source).expanduser()
-        if not path.exists():
-            raise Misconfigured("HAL-201", f"{path} does not exist (looked in {Path.cwd()}){_near(path)}")
-        if not path.is_file():
+def _source(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[str | bytes, str]:
+    """A path or the bytes, and what messages call it."""
+    if isinstance(source, str | os.PathLike):
+        path = os.path.expanduser(source)
+        if not os.path.exists(path):
+            raise Misconfigured("HAL-201", f"{path} does not exist (looked in {os.getcwd()}){_near(path)}")
+        if not os.path.isfile(path):
             raise Misconfigured("HAL-201", f"{path} is not a file; expected an ONNX model file")
-        return path, str(path)
+        return path, path
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), "the model"
     if isinstance(source, ModelProto):
@@ -115,7 +116,7 @@ def _source(source: str | Path | bytes | ModelProto) -> tuple[Path | bytes, str]
 
 
 def _open(
-    model: Path | bytes, where: str, asked: Sequence[str] | None, threads: int | None
+    model: str | bytes, where: str, asked: Sequence[str] | None, threads: int | None
 ) -> tuple[Any, Force]:
     available = ort.get_available_providers()
     tried = wanted(asked, available)
@@ -124,7 +125,7 @@ def _open(
         try:
             # enable_fallback=0: without it the runtime changes the provider by itself, and prints.
             session = ort.InferenceSession(
-                str(model) if isinstance(model, Path) else model,
+                model,
                 _options(threads),
                 providers=tried[start:],
                 enable_fallback=0,
@@ -151,10 +152,10 @@ def _options(threads: int | None) -> Any:
     return options
 
 
-def _graph(model: Path | bytes, where: str) -> Graph | None:
+def _graph(model: str | bytes, where: str) -> Graph | None:
     # The runtime also loads its own .ort format, which is no protobuf: the scores are then unknown.
     with contextlib.suppress(Misconfigured):
-        return read_graph_file(model) if isinstance(model, Path) else read_graph(model, where=where)
+        return read_graph_file(model) if isinstance(model, str) else read_graph(model, where=where)
     return None
 
 
@@ -232,11 +233,13 @@ def _made_up(spec: TensorSpec, rng: "np.random.Generator | None") -> Array:
     return np.zeros(shape, spec.dtype)
 
 
-def _name(model: Path | bytes, properties: Mapping[str, str]) -> str:
-    return model.stem if isinstance(model, Path) else properties.get("name") or "model"
+def _name(model: str | bytes, properties: Mapping[str, str]) -> str:
+    if isinstance(model, str):
+        return os.path.splitext(os.path.basename(model))[0]
+    return properties.get("name") or "model"
 
 
-def _not_loaded(model: Path | bytes, where: str, exc: Exception) -> Misconfigured:
+def _not_loaded(model: str | bytes, where: str, exc: Exception) -> Misconfigured:
     head = _head(model)
     for start, magic, what in _LOOKS_LIKE:
         if head[start : start + len(magic)] == magic:
@@ -244,7 +247,7 @@ def _not_loaded(model: Path | bytes, where: str, exc: Exception) -> Misconfigure
     reason = _reason(exc)
     if "protobuf" in reason.lower():
         try:
-            _ = read_graph_file(model) if isinstance(model, Path) else read_graph(model, where=where)
+            _ = read_graph_file(model) if isinstance(model, str) else read_graph(model, where=where)
         except Misconfigured as better:
             return better
     return Misconfigured("HAL-201", f"{where} does not load: {reason}")
@@ -261,34 +264,36 @@ _LOOKS_LIKE = (
 )
 
 
-def _head(model: Path | bytes) -> bytes:
+def _head(model: str | bytes) -> bytes:
     if isinstance(model, bytes):
         return model[:32]
-    with contextlib.suppress(OSError), model.open("rb") as file:
+    with contextlib.suppress(OSError), open(model, "rb") as file:
         return file.read(32)
     return b""
 
 
-def _near(path: Path) -> str:
+def _near(path: str) -> str:
     """What else lies in that folder, where it helps."""
     with contextlib.suppress(OSError):
-        others = sorted(each.name for each in path.parent.glob("*.onnx"))[:5]
+        others = sorted(each for each in os.listdir(os.path.dirname(path) or ".") if each.endswith(".onnx"))[
+            :5
+        ]
         if others:
             return f"; that folder has {', '.join(others)}"
     return ""
 
 
-_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
-_LOAD_FROM = re.compile(r"Load model from .*? failed:")
+_PREFIX = r"^\[ONNXRuntimeError\] : \d+ : \w+ : "
+_LOAD_FROM = r"Load model from .*? failed:"
 # "/src/core/graph/model.cc:256 onnxruntime::Model::Model(onnx::ModelProto&&, …) " before what matters
-_CPP_PLACE = re.compile(r"\S+\.(?:cc|cpp|h|hpp|cu|cuh):\d+ [^()]*\((?:[^()]|\([^()]*\))*\)(?: const)? ?")
+_CPP_PLACE = r"\S+\.(?:cc|cpp|h|hpp|cu|cuh):\d+ [^()]*\((?:[^()]|\([^()]*\))*\)(?: const)? ?"
 
 
 def _reason(exc: Exception) -> str:
     """What the runtime said, without its prefixes and the places in its own source, on one line."""
     text = str(exc)
     for pattern in (_PREFIX, _LOAD_FROM, _CPP_PLACE):
-        text = pattern.sub("", text)
+        text = re.sub(pattern, "", text)
     return _line(text)
 
 
