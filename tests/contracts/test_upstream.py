@@ -128,10 +128,6 @@ class TestRemote(UpstreamContract):
     def rig(self):
         return RemoteRig()
 
-    @pytest.mark.xfail(strict=False, reason="a caller that drives a connection is not ended by close")
-    def test_closing_ends_the_calls_that_wait(self):
-        super().test_closing_ends_the_calls_that_wait()
-
 
 def test_calls_of_a_function_that_hangs_are_refused_beyond_a_bound():
     with InProcessRig(function_upstream) as rig:

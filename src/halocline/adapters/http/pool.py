@@ -94,7 +94,7 @@ class Pool:
         self._reaper = Reaper(name)
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
-        self._active = 0
+        self._active: set[Connection] = set()
         self._waiting: deque[Call] = deque()
         self._dials: dict[threading.Thread, float] = {}
         self._dialled: set[socket.socket] = set()
@@ -136,7 +136,7 @@ class Pool:
         with self._lock:
             return {
                 "idle": len(self._idle),
-                "active": self._active,
+                "active": len(self._active),
                 "opening": len(self._dials),
                 "waiting": len(self._waiting),
             }
@@ -146,13 +146,14 @@ class Pool:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            active = list(self._active)
             waiting, self._waiting = list(self._waiting), deque()
             dials, dialled = list(self._dials), list(self._dialled)
         for connection in idle:
             connection.close()
         for call in waiting:
             self._deliver(call, Failed(reason=Reason.REFUSED, detail="closed"))
-        for sock in dialled:
+        for sock in (*dialled, *(connection.sock for connection in active)):
             _interrupt(sock)
         self._reaper.close()
         for thread in dials:
@@ -167,9 +168,10 @@ class Pool:
                 call.verdict = Failed(reason=Reason.REFUSED, detail="closed")
                 return None
             if self._idle:
-                self._active += 1
+                connection = self._idle.pop()
+                self._active.add(connection)
                 call.batch = [call]
-                return self._idle.pop()
+                return connection
             now_s = time.monotonic()
             if self._failure is not None and now_s < self._retry_s and not self._active:
                 call.verdict = self._failure
@@ -203,7 +205,8 @@ class Pool:
         """Start a connection attempt if one is of use; the lock is held."""
         now_s = time.monotonic()
         stuck = all(now_s - since_s > STUCK_DIAL_S for since_s in self._dials.values())
-        room = self._active + len(self._idle) + len(self._dials) < self._max_connections
+        open_now = len(self._active) + len(self._idle) + len(self._dials)
+        room = open_now < self._max_connections
         if self._closed or not room or not stuck or len(self._dials) >= MAX_DIALS or now_s < self._retry_s:
             return
         thread = threading.Thread(target=self._run_dial, name=f"{self._name} connect", daemon=True)
@@ -236,9 +239,9 @@ class Pool:
                 self._backoff_s = min(self._backoff_s * 2, LONGEST_BACKOFF_S)
                 if not self._active and not self._dials:
                     victims, self._waiting = list(self._waiting), deque()
-            else:
+            elif connection is not None:
                 self._retry_s, self._backoff_s = 0.0, FIRST_BACKOFF_S
-                self._active += 1
+                self._active.add(connection)
         for call in victims:
             assert failure is not None
             self._deliver(call, failure)
@@ -303,14 +306,14 @@ class Pool:
                 verdicts = [_failed(error, call) for call in calls]
             if error is None and exchange.reusable:
                 with self._lock:
-                    self._active += 1
+                    self._active.add(connection)
                 self._release(connection)
             else:
                 connection.close()
             self._settle(calls, verdicts, None)
 
         with self._lock:
-            self._active -= 1
+            self._active.discard(connection)
             if not self._idle:
                 self._start_dial()
         self._reaper.adopt(connection, exchange, give_up_s, finished)
@@ -319,9 +322,9 @@ class Pool:
         """Give the connection to those who wait, or keep it."""
         with self._lock:
             batch = [] if self._closed else self._next_batch()
-            keep = not self._closed and self._active + len(self._idle) <= self._max_connections
+            keep = not self._closed and len(self._active) + len(self._idle) <= self._max_connections
             if not batch:
-                self._active -= 1
+                self._active.discard(connection)
                 if keep:
                     connection.kept = True
                     self._idle.append(connection)
@@ -352,7 +355,7 @@ class Pool:
     def _discard(self, connection: Connection) -> None:
         connection.close()
         with self._lock:
-            self._active -= 1
+            self._active.discard(connection)
             if not self._idle:
                 self._start_dial()
 
@@ -396,4 +399,5 @@ def _failed(error: Exception, call: Call) -> Failed:
 
 def _interrupt(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+        # The plain shutdown, also under TLS: another thread is inside the TLS object.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
