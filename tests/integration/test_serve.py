@@ -214,16 +214,10 @@ def test_a_slow_body_is_waited_for_as_long_as_it_comes(server: Running) -> None:
     assert server.ask("POST", INFER, trickle())[0] == 200
 
 
-def test_a_head_that_is_begun_has_to_come_and_a_connection_opened_ahead_is_kept(server: Running) -> None:
-    address = ("127.0.0.1", server.port)
-    with (
-        socket.create_connection(address, timeout=HEAD_TIMEOUT_S + 5) as begun,
-        socket.create_connection(address, timeout=5) as ahead,
-    ):
-        begun.sendall(b"GET /v2/health/ready HTTP/1.1\r\n")
-        assert begun.recv(65_536).startswith(b"HTTP/1.1 408 ")
-        ahead.sendall(b"GET /v2/health/ready HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert ahead.recv(65_536).startswith(b"HTTP/1.1 200 ")
+def test_a_head_that_is_begun_has_to_come(server: Running) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=HEAD_TIMEOUT_S + 5) as raw:
+        raw.sendall(b"GET /v2/health/ready HTTP/1.1\r\n")
+        assert raw.recv(65_536).startswith(b"HTTP/1.1 408 ")
 
 
 def test_what_is_left_of_a_refused_body_is_no_head(server: Running) -> None:

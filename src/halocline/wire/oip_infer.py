@@ -266,6 +266,8 @@ def _encoded(head: bytes, bodies: Sequence[Buffer], size: int) -> Encoded:
     """A body whose JSON is `head`; without tensors in binary it is JSON alone."""
     if not bodies:
         return Encoded(None, [head], len(head))
+    # Padded, so that the receiver finds the first tensor where its numbers may be read in place.
+    head += b" " * (-len(head) % 8)
     return Encoded(len(head), [head, *bodies], len(head) + size)
 
 

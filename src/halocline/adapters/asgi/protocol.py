@@ -36,11 +36,11 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_bytes = 0
         self._head_since_s: float | None = None
+        self._idle_since_s = time.monotonic()
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or refuse it where there are too many."""
         super().connection_made(transport)
-        self._close_if_idle()
         if len(self.connections) > self.limit:
             self._refuse(503, "the server has all the connections that it takes; try again in 1 s", b"1")
 
@@ -51,11 +51,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._head_since_s is not None:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_since_s is not None:
-            if self._head_bytes > MAX_HEAD_BYTES and self.parser is not None:
-                self._refuse(431, f"the request line and headers have more than {MAX_HEAD_BYTES} bytes")
-        elif self.cycle is None or self.cycle.response_complete:
-            self._close_if_idle()
+        if self._head_since_s is not None and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, f"the request line and headers have more than {MAX_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
         """A request starts; nothing of its head is counted yet that came with what was before."""
@@ -70,21 +67,36 @@ class LimitedProtocol(HttpToolsProtocol):
         answer = partial(_answer_whole, self, self.cycle)
         self.scope["extensions"] = {WHOLE_ANSWER: answer}  # type: ignore[dict-item]  # a dict more would cost
 
+    def on_response_complete(self) -> None:
+        """An answer is sent: start the next request of the pipeline, or be idle.
+
+        As uvicorn's own, but that it sets no timer here: to set and cancel one costs each request 2 µs.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since_s = time.monotonic()
+
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is refused in the protocol's form all the same."""
         self._refuse(400, "this is not an HTTP/1.1 request")
 
     def end_if_slow(self, now_s: float) -> None:
-        """Close a connection that began a head and keeps us waiting for its end."""
-        if self._head_since_s is not None and now_s - self._head_since_s > HEAD_TIMEOUT_S:
-            self._refuse(408, f"the headers did not arrive in {HEAD_TIMEOUT_S:g} s")
+        """Close a connection that keeps us waiting for the end of a head, or that has been idle for long.
 
-    def _close_if_idle(self) -> None:
-        """Close without a word what stays idle: clients open connections ahead of need."""
-        if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+        An idle one is closed without a word: clients open connections ahead of need.
+        """
+        if self._head_since_s is not None:
+            if now_s > self._head_since_s + HEAD_TIMEOUT_S:
+                self._refuse(408, f"the headers did not arrive in {HEAD_TIMEOUT_S:g} s")
+            return
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and now_s > self._idle_since_s + self.timeout_keep_alive:
+            self.transport.close()
 
     def _refuse(self, status: int, message: str, retry_after: bytes | None = None) -> None:
         if self.transport.is_closing():
