@@ -99,8 +99,16 @@ def succeeded(breaker: Breaker, limits: BreakerLimits) -> Breaker:
     state = TRANSITIONS[breaker.state, Event.SUCCEEDED]
     if breaker.state is State.HALF_OPEN:
         return Breaker(state)
+    recent = breaker.recent
+    if (
+        state is breaker.state
+        and not breaker.consecutive
+        and len(recent) == limits.window
+        and True not in recent
+    ):
+        return breaker  # nothing but successes: the usual case, and nothing to note
     return msgspec.structs.replace(
-        breaker, state=state, consecutive=0, recent=(*breaker.recent, False)[-limits.window :]
+        breaker, state=state, consecutive=0, recent=(*recent, False)[-limits.window :]
     )
 
 

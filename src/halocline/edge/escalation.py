@@ -135,14 +135,14 @@ class Escalation:
             self._link = measured(self._link, payload_bytes, cloud.elapsed_s, time.monotonic())
 
     def _learn(self, payload_bytes: int, cloud: CloudRows | Failed) -> None:
-        if isinstance(cloud, CloudRows):
-            self._measure(payload_bytes, cloud)
+        now_s = time.monotonic()
         with self._lock:
             if isinstance(cloud, CloudRows):
+                self._link = measured(self._link, payload_bytes, cloud.elapsed_s, now_s)
                 self._last_failure = None
                 if self._limits is not None:
                     self._breaker = succeeded(self._breaker, self._limits)
             else:
                 self._last_failure = cloud
                 if self._limits is not None:
-                    self._breaker = failed(self._breaker, self._limits, time.monotonic(), cloud.retry_after_s)
+                    self._breaker = failed(self._breaker, self._limits, now_s, cloud.retry_after_s)

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from halocline.adapters.http.connection import Connection, ExpiredError, LostError
@@ -31,16 +31,15 @@ CLOSE_S = 3.0
 
 
 class Call:
-    """One caller's rows on their way. `key` tells which calls may travel together."""
+    """One caller's rows on their way."""
 
-    __slots__ = ("background", "batch", "connection", "expired", "feed", "id", "key", "on_late",
+    __slots__ = ("background", "batch", "connection", "expired", "feed", "id", "on_late",
                  "rows", "started_s", "until_s", "verdict", "wake")  # fmt: skip
 
     def __init__(
         self,
         feed: Feed,
         rows: int,
-        key: Hashable,
         call_id: str,
         until_s: float,
         on_late: Callable[[Verdict], None] | None,
@@ -49,7 +48,6 @@ class Call:
     ) -> None:
         self.feed = feed
         self.rows = rows
-        self.key = (background, key)
         self.id = call_id
         self.started_s = time.monotonic()
         self.until_s = until_s
@@ -59,7 +57,12 @@ class Call:
         self.verdict: Verdict | None = None
         self.expired = False
         self.connection: Connection | None = None
-        self.batch: list[Call] = [self]
+        self.batch: list[Call] = []
+        """Those that travel with it; empty where it travels alone (in a list, it would keep itself alive)."""
+
+    def travels_with(self, other: "Call") -> bool:
+        """Whether both can go in one request: the same inputs, row for row of one kind."""
+        return self.background == other.background and _row_kinds(self.feed) == _row_kinds(other.feed)
 
 
 class Codec(Protocol):
@@ -122,7 +125,7 @@ class Pool:
         """Have the reaper carry a background call; its `on_late` receives the verdict."""
         connection = self._acquire(call)
         if connection is not None:
-            self._start_in_background(connection, call.batch)
+            self._start_in_background(connection, call.batch or [call])
         elif call.verdict is not None and call.on_late is not None:
             call.on_late(call.verdict)
 
@@ -170,7 +173,7 @@ class Pool:
             if self._idle:
                 connection = self._idle.pop()
                 self._active.add(connection)
-                call.batch = [call]
+                call.batch = []
                 return connection
             now_s = time.monotonic()
             if self._failure is not None and now_s < self._retry_s and not self._active:
@@ -254,7 +257,7 @@ class Pool:
 
     def _carry(self, connection: Connection, leader: Call) -> None:
         """Drive one exchange for the leader and those who travel with it."""
-        calls = leader.batch
+        calls = leader.batch or [leader]
         exchange = self._encode(connection, calls, leader)
         if exchange is None:
             return
@@ -330,7 +333,7 @@ class Pool:
                     self._idle.append(connection)
             elif not batch[0].background:
                 leader = batch[0]
-                leader.batch = batch
+                leader.batch = batch if len(batch) > 1 else []
                 leader.connection = connection
                 assert leader.wake is not None
                 leader.wake.release()
@@ -346,7 +349,7 @@ class Pool:
         leader = self._waiting.popleft()
         batch, rows = [leader], leader.rows
         for call in list(self._waiting):
-            if call.key == leader.key and rows + call.rows <= self._max_batch:
+            if call.travels_with(leader) and rows + call.rows <= self._max_batch:
                 self._waiting.remove(call)
                 batch.append(call)
                 rows += call.rows
@@ -395,6 +398,10 @@ def _failed(error: Exception, call: Call) -> Failed:
     if isinstance(error, LostError):
         return Failed(reason=error.reason, detail=error.detail, elapsed_s=elapsed_s)
     return Failed(reason=Reason.INVALID_ANSWER, detail=str(error), elapsed_s=elapsed_s)
+
+
+def _row_kinds(feed: Feed) -> list[tuple[str, object, tuple[int, ...]]]:
+    return [(name, array.dtype, array.shape[1:]) for name, array in feed.items()]
 
 
 def _interrupt(sock: socket.socket) -> None:

@@ -312,9 +312,8 @@ def _call(
     *,
     background: bool,
 ) -> Call:
-    key = tuple((name, array.dtype, array.shape[1:]) for name, array in feed.items())
     rows = len(next(iter(feed.values())))
-    return Call(feed, rows, key, call_id, until_s, on_late, background=background)
+    return Call(feed, rows, call_id, until_s, on_late, background=background)
 
 
 def _refused(exchange: Exchange, elapsed_s: float) -> Failed:
