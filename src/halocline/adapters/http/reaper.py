@@ -1,20 +1,25 @@
 """Finish, on one background thread, the exchanges that nobody waits for any more, or never did."""
 
 import contextlib
-import selectors
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from halocline.adapters.http.connection import Connection, LostError, Want
 from halocline.adapters.http.exchange import Exchange, MalformedResponseError
 from halocline.records import Reason
 
+if TYPE_CHECKING:
+    from selectors import BaseSelector
+
 Finished: TypeAlias = Callable[[Exception | None], None]
 """Called when an exchange is complete (None), or failed for a reason (LostError, MalformedResponseError)."""
+
+EVENT_READ, EVENT_WRITE = 1, 2
+"""As in `selectors`, which a start need not import."""
 
 MAX_LATE = 16
 """So many unanswered exchanges are kept open; beyond, the oldest is given up, so that memory is bounded."""
@@ -76,10 +81,12 @@ class Reaper:
                 self._wake_in.send(b"w")
 
     def _run(self, wake_out: socket.socket) -> None:
+        import selectors  # not before there is something to reap
+
         jobs: list[_Job] = []
         wake_out.setblocking(False)
         with selectors.DefaultSelector() as selector, wake_out:
-            selector.register(wake_out, selectors.EVENT_READ)
+            selector.register(wake_out, EVENT_READ)
             while True:
                 next_s = min((job.give_up_s for job in jobs), default=None)
                 timeout_s = None if next_s is None else max(next_s - time.monotonic(), 0.0)
@@ -103,7 +110,7 @@ class Reaper:
             self._wake_in.close()
             self._wake_in = None
 
-    def _advance(self, selector: selectors.BaseSelector, jobs: list[_Job], job: _Job) -> None:
+    def _advance(self, selector: "BaseSelector", jobs: list[_Job], job: _Job) -> None:
         try:
             want = job.connection.pump(job.exchange)
         except (LostError, MalformedResponseError) as exc:
@@ -112,23 +119,21 @@ class Reaper:
         if want is Want.NOTHING:
             self._end(selector, jobs, job, None)
             return
-        events = selectors.EVENT_READ if want is Want.READ else selectors.EVENT_WRITE
+        events = EVENT_READ if want is Want.READ else EVENT_WRITE
         if job.events == 0:
             selector.register(job.connection.sock, events, job)
         elif job.events != events:
             selector.modify(job.connection.sock, events, job)
         job.events = events
 
-    def _give_up(self, selector: selectors.BaseSelector, jobs: list[_Job], *, everything: bool) -> None:
+    def _give_up(self, selector: "BaseSelector", jobs: list[_Job], *, everything: bool) -> None:
         now_s = time.monotonic()
         excess = len(jobs) - MAX_LATE
         for position, job in enumerate(list(jobs)):
             if everything or position < excess or now_s >= job.give_up_s:
                 self._end(selector, jobs, job, LostError(Reason.DEADLINE, "given up"))
 
-    def _end(
-        self, selector: selectors.BaseSelector, jobs: list[_Job], job: _Job, error: Exception | None
-    ) -> None:
+    def _end(self, selector: "BaseSelector", jobs: list[_Job], job: _Job, error: Exception | None) -> None:
         if job.events:
             selector.unregister(job.connection.sock)
         jobs.remove(job)

@@ -4,12 +4,15 @@ The file is a protobuf message. Only the few fields named below are read, with b
 so that a file cut short or made to harm ends in an error and nothing else. Field numbers: onnx.proto.
 """
 
-import mmap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from halocline.errors import Misconfigured
+
+if TYPE_CHECKING:
+    import mmap
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -56,6 +59,8 @@ class BadProtobuf(ValueError):
 
 def read_graph_file(path: str) -> Graph:
     """The graph in a model file. Raises Misconfigured (HAL-201) where the bytes are not a whole model."""
+    import mmap
+
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             return read_graph(mapped, where=path)
@@ -65,7 +70,7 @@ def read_graph_file(path: str) -> Graph:
         raise Misconfigured("HAL-201", f"{path} cannot be read: {exc.strerror}") from None
 
 
-def read_graph(data: bytes | mmap.mmap, *, where: str = "the model") -> Graph:
+def read_graph(data: "bytes | mmap.mmap", *, where: str = "the model") -> Graph:
     """The graph in the bytes of a model. Raises Misconfigured (HAL-201) where they are not a whole model."""
     try:
         # Released here: a mapped file cannot be closed while a view of it lives, even in a traceback.
