@@ -22,6 +22,7 @@ FAMILIES = {
     "3": "Inputs",
     "4": "The cloud and the link",
     "5": "Serving",
+    "6": "Tuning and policies",
 }
 
 

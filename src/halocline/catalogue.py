@@ -167,4 +167,15 @@ CATALOGUE: dict[str, Entry] = {
         "The runtime raised an error while the model was running.",
         "Read the server's log, where the cause stands under the same request id.",
     ),
+    # 6xx: tuning and policies
+    "HAL-601": Entry(
+        "Rows that cannot be tuned or measured on",
+        "Arrays that belong together differ in length, hold NaN, or hold nothing.",
+        "Correct or leave out the rows that the message names.",
+    ),
+    "HAL-602": Entry(
+        "A target that needs labels",
+        "A recall floor for a class needs labelled rows of that class.",
+        "Give labels with rows of every class that has a floor, or leave the floor out.",
+    ),
 }
