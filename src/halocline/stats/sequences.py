@@ -148,7 +148,7 @@ def _log_capital(seq: LossSequence, mean: float, bets: tuple[tuple[float, float]
     grown = []
     for times, share in bets:
         if times * mean >= 1 or (times == 0 and seq.weighted > 0):
-            continue  # this share of the capital is lost, or was never bet
+            continue  # this share of the capital is lost (or not bet, and counted as lost)
         won = seq.weighted * math.log(times) if seq.weighted else 0.0
         won += kept * (math.log1p(-times * mean) - math.log1p(-mean))
         grown.append(math.log(share) + won)
