@@ -110,8 +110,14 @@ def report(
     at_most: Mapping[str, float] | None = None,
     valid: bool = True,
 ) -> int:
-    """Print the values, nested by dots, beside their limits; the exit code is 1 where the run is invalid."""
-    result = {"benchmark": name, "version": 1, "valid": valid, **values, "machine": _machine(), "seed": SEED}
+    """Print the values, nested by dots, beside their limits; those above one stand in `over`.
+
+    The exit code is 1 where the run is invalid or something is over its limit.
+    """
+    flat = dict(_flat(values))
+    over = [key for key, limit in (at_most or {}).items() if flat.get(key) is not None and flat[key] > limit]
+    result = {"benchmark": name, "version": 1, "valid": valid, "over": over, **values}
+    result |= {"machine": _machine(), "seed": SEED}
     if options.write:
         _RESULTS.mkdir(exist_ok=True)
         (_RESULTS / f"{name}.json").write_text(json.dumps({**result, "commit": _commit()}, indent=2) + "\n")
@@ -121,7 +127,7 @@ def report(
         _print_table(name, values, at_most or {})
         if not valid:
             print(f"INVALID: a control is outside 1 +- {CONTROL_TOLERANCE}; run again on a quieter machine")
-    return 0 if valid else 1
+    return 0 if valid and not over else 1
 
 
 def _count(call: Callable[[], object], round_s: float) -> int:

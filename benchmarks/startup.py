@@ -51,6 +51,7 @@ def main() -> int:
         # As installed: compiled modules of both sides come from a cache, whatever this shell forbids.
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(Path(folder) / "cache")}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["ORT_DISABLE_TELEMETRY"] = "1"  # ours switches it off; the bare one must not pay for it
         for at in range(options.rounds + 1):
             for name in list(scripts) if at % 2 else reversed(list(scripts)):
                 took_s, rss = _start(scripts[name], model, environment)

@@ -10,8 +10,13 @@
 Every public name is imported at its first use, so that a device loads only what it runs.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime reports its use to its maker's servers unless this is set before it is loaded. Halocline
+# calls nobody, so it is set before anything of ours can load it; ORT_DISABLE_TELEMETRY=0 lets it report.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 

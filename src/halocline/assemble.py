@@ -1,4 +1,4 @@
-"""Turn settings into running programs: the only place that picks adapters."""
+"""Turn settings into running programs: it picks the adapters."""
 
 import logging
 import os

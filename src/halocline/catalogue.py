@@ -51,7 +51,7 @@ CATALOGUE: dict[str, Entry] = {
     "HAL-108": Entry(
         "A certificate or key that cannot be used",
         "A file given for TLS is not there, is not PEM, or the key does not belong to the certificate.",
-        "Give the PEM certificate chain with --cert and its unencrypted PEM key with --key.",
+        "Give PEM files: the certificate chain, its unencrypted key, the authorities to trust.",
     ),
     "HAL-109": Entry(
         "No terminal here",

@@ -50,6 +50,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     elapsed_s: float = 0.0
     retry_after_s: float | None = None
+    status: int | None = None
+    """The status that a server answered with, where it did."""
 
 
 Verdict: TypeAlias = Answered | Failed

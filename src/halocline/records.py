@@ -49,7 +49,7 @@ class Reason(StrEnum):
     MODE = "mode"
     """The mode in force asked for this tier, whatever the confidence."""
     PENDING = "pending"
-    """`want_async`: this is the edge answer, the cloud's verdict follows as a Correction."""
+    """`want_async`: this is the edge answer; the cloud's verdict, if any comes, follows as a Correction."""
     BUDGET = "budget"
     """The escalation budget is used up; the edge answer stands."""
     DEADLINE = "deadline"
@@ -66,6 +66,8 @@ class Reason(StrEnum):
     """An answer came, and it is not one: garbage, wrong shape, type or row count, NaN, too large."""
     BREAKER_OPEN = "breaker_open"
     """The cloud failed repeatedly and is not tried until the next probe."""
+    NOT_SENT = "not_sent"
+    """The sample could not be made into a request: `to_cloud` raised, or the protocol cannot carry it."""
     LINK_TOO_SLOW = "link_too_slow"
     """On the link as measured, the answer cannot arrive before the deadline; it was not tried."""
 
@@ -84,6 +86,7 @@ _DEGRADED = frozenset(
         Reason.DISCONNECTED,
         Reason.INVALID_ANSWER,
         Reason.BREAKER_OPEN,
+        Reason.NOT_SENT,
         Reason.LINK_TOO_SLOW,
     }
 )

@@ -85,12 +85,17 @@ def test_a_delay_of_50_ms_each_way_is_100_ms_there_and_back_within_a_fifth() -> 
 
 def test_one_megabit_a_second_is_one_within_a_fifth() -> None:
     sent = 60_000  # 0.48 s at 1 Mbit/s
-    with echo_server() as port, ThrottledLink(port, bits_per_s=1e6) as link, connected(link) as sock:
-        asked_s = time.monotonic()
-        threading.Thread(target=sock.sendall, args=(bytes(sent),), daemon=True).start()
-        receive(sock, sent)
-        bits_per_s = sent * 8 / (time.monotonic() - asked_s)
-        assert 0.8e6 < bits_per_s < 1.2e6
+    seen = []
+    for _ in range(4):  # a busy machine makes any link slower, never quicker
+        with echo_server() as port, ThrottledLink(port, bits_per_s=1e6) as link, connected(link) as sock:
+            asked_s = time.monotonic()
+            threading.Thread(target=sock.sendall, args=(bytes(sent),), daemon=True).start()
+            receive(sock, sent)
+            seen.append(sent * 8 / (time.monotonic() - asked_s))
+        assert seen[-1] < 1.2e6
+        if seen[-1] > 0.8e6:
+            break
+    assert max(seen) > 0.8e6
 
 
 def test_two_connections_share_the_bandwidth() -> None:

@@ -142,6 +142,6 @@ def test_recovery_starts_with_a_clean_record():
     ],
 )
 def test_a_limit_out_of_range_is_named(setting, value):
-    with pytest.raises(Misconfigured, match=rf"breaker\.{setting} must be in .*, got {value}") as caught:
+    with pytest.raises(Misconfigured, match=rf"breaker\.{setting} must be .*in .*, got {value}") as caught:
         BreakerLimits(**{setting: value})
     assert caught.value.code == "HAL-101"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from halocline import __version__
@@ -38,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except HaloclineError as exc:
         if debug:
-            raise
+            traceback.print_exc()
         _say(f"error: {exc}")
         return next((code for kind, code in _EXIT_CODES if isinstance(exc, kind)), FAILED)
     except Exception as exc:
         if debug:
-            raise
+            traceback.print_exc()
         _say(f"error: unexpected {type(exc).__name__}: {exc}. Run it again with --debug to see where")
         return FAILED
     return code

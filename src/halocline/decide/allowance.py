@@ -1,10 +1,12 @@
 """Decide how many rows the escalation budget lets go up: a token bucket, state in, state out."""
 
-import math
-
 import msgspec
 
+from halocline.decide.checks import check_number
 from halocline.errors import Misconfigured
+
+MOST_A_MINUTE = 1e12
+"""Above any real traffic: what is more is a mistake, or infinity."""
 
 
 class EscalationBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,12 +26,11 @@ class EscalationBudget(msgspec.Struct, frozen=True, kw_only=True):
                 "HAL-101",
                 "an escalation budget is either a share of the rows or a number a minute, one of them",
             )
-        if self.share is not None and not 0 <= self.share <= 1:
-            raise Misconfigured("HAL-101", f"budget.share must be in [0, 1], got {self.share}")
-        if self.per_minute is not None and not (math.isfinite(self.per_minute) and self.per_minute >= 0):
-            raise Misconfigured("HAL-101", f"budget.per_minute must be 0 or more, got {self.per_minute}")
-        if not (math.isfinite(self.burst) and self.burst >= 1):
-            raise Misconfigured("HAL-101", f"budget.burst must be 1 or more, got {self.burst}")
+        if self.share is not None:
+            check_number("budget.share", self.share, 0, 1)
+        if self.per_minute is not None:
+            check_number("budget.per_minute", self.per_minute, 0, MOST_A_MINUTE)
+        check_number("budget.burst", self.burst, 1, MOST_A_MINUTE)
 
 
 class Allowance(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from enum import Enum
 
 import msgspec
 
-from halocline.errors import Misconfigured
+from halocline.decide.checks import check_number
 from halocline.records import Reason
 
 
@@ -58,14 +58,10 @@ class BreakerLimits(msgspec.Struct, frozen=True, kw_only=True):
     probe_interval_s: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("consecutive_failures", self.consecutive_failures, 1, 10**6),
-            ("failure_rate", self.failure_rate, 0.01, 1.0),
-            ("window", self.window, 1, 1000),
-            ("probe_interval_s", self.probe_interval_s, 0.01, 3600.0),
-        ):
-            if not low <= value <= high:
-                raise Misconfigured("HAL-101", f"breaker.{name} must be in [{low}, {high}], got {value}")
+        check_number("breaker.consecutive_failures", self.consecutive_failures, 1, 10**6, whole=True)
+        check_number("breaker.failure_rate", self.failure_rate, 0.01, 1)
+        check_number("breaker.window", self.window, 1, 1000, whole=True)
+        check_number("breaker.probe_interval_s", self.probe_interval_s, 0.01, 3600)
 
 
 class Breaker(msgspec.Struct, frozen=True):

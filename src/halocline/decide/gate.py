@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from halocline.decide.allowance import EscalationBudget
+from halocline.decide.checks import check_number
 from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
 from halocline.records import Array, Reason, ScoreKind
@@ -18,6 +19,9 @@ NO_CLASS = -1
 """The index of a row whose scores hold NaN: such a row has no answer."""
 NO_CONFIDENCE = -1.0
 """The confidence of such a row: below every threshold, 0 too, and the first to go up."""
+
+LEAST_TEMPERATURE = 1e-3
+"""Beyond this, and its inverse, probabilities are all alike: a mistake, not a calibration."""
 
 WIDE_ROW = 48
 """From this many classes on, numpy beats a Python list for one row (measured 2026-11-24)."""
@@ -54,8 +58,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         check_threshold("threshold", self.threshold)
         for index, value in self.class_thresholds.items():
             check_threshold(f"class_thresholds[{index}]", value)
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise Misconfigured("HAL-101", f"temperature must be above 0, got {self.temperature}")
+        check_number("temperature", self.temperature, LEAST_TEMPERATURE, 1 / LEAST_TEMPERATURE)
+        if self.score not in list(Score):
+            known = ", ".join(Score)
+            raise Misconfigured("HAL-102", f"score must be one of {known}, got {self.score!r}")
+        msgspec.structs.force_setattr(self, "score", Score(self.score))  # a name is as good as the member
         if not isinstance(self.budget, EscalationBudget | None):
             raise Misconfigured(
                 "HAL-102",

@@ -28,6 +28,7 @@ DEGRADED_REASONS = frozenset(
         "disconnected",
         "invalid_answer",
         "breaker_open",
+        "not_sent",
         "link_too_slow",
     }
 )

@@ -1,7 +1,7 @@
 """Read what a caller gave to `Tiered`, or say what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import TypeVar, cast
 
 from halocline.decide.allowance import EscalationBudget
@@ -78,6 +78,8 @@ def policy_of(
     )
     if policy is None:
         return said
+    if not isinstance(policy, Policy):
+        raise Misconfigured("HAL-102", f"policy must be a Policy, got {policy!r}")
     if threshold is not None or said != Policy():
         raise Misconfigured(
             "HAL-102",
@@ -87,7 +89,18 @@ def policy_of(
     return policy
 
 
+def functions(**given: object) -> None:
+    """Raise Misconfigured (HAL-102) unless each is a function or None."""
+    for name, value in given.items():
+        if value is not None and not callable(value):
+            raise Misconfigured("HAL-102", f"{name} must be a function, got {value!r}")
+
+
 def _by_index(thresholds: Mapping[int | str, float], labels: Sequence[str] | None) -> dict[int, float]:
+    if not isinstance(thresholds, Mapping):
+        raise Misconfigured(
+            "HAL-102", f"class_thresholds must be {{label or class index: threshold}}, got {thresholds!r}"
+        )
     known = list(labels or ())
     result = {}
     for key, value in thresholds.items():
@@ -98,5 +111,7 @@ def _by_index(thresholds: Mapping[int | str, float], labels: Sequence[str] | Non
                 )
             result[known.index(key)] = value
         else:
+            if not isinstance(key, Integral):
+                raise Misconfigured("HAL-102", f"class_thresholds: {key!r} is neither label nor class index")
             result[int(key)] = value
     return result

@@ -111,6 +111,7 @@ class CloudReader:
         self._confidence = confidence
         self._edge_classifies = edge.score_kind is not None and edge.score_output is not None
         self._matched: tuple[ModelSpec | None, Array | None] | None = None
+        self._told = False
 
     def match(self, cloud: ModelSpec | None) -> Array | None:
         """The class mapping for this cloud model. Raises Misconfigured (HAL-204) on a mismatch.
@@ -129,8 +130,13 @@ class CloudReader:
         """The answer as rows, or why it is none."""
         try:
             return self._read(answer, cloud, rows)
-        except Misconfigured as exc:
+        except Misconfigured as exc:  # the labels, known only since the cloud was reached
             problem = exc.message
+            if not self._told:  # once: it would be said of every answer
+                import logging
+
+                logging.getLogger("halocline").error("no answer of the cloud can be used: %s", exc)
+                self._told = True
         except (
             Exception
         ) as exc:  # outputs of any kind, and a user's function: whatever it is, it is no answer
@@ -210,7 +216,7 @@ def _score_output(outputs: Mapping[str, Array], cloud: ModelSpec | None) -> Arra
         if cloud.score_output not in outputs:
             raise ValueError(f"the output {cloud.score_output!r} is missing; there are {list(outputs)}")
         return outputs[cloud.score_output]
-    scores = [array for array in outputs.values() if array.ndim == 2 and array.dtype.kind == "f"]
+    scores = [array for array in outputs.values() if array.ndim == 2 and array.dtype.kind in "fiu"]
     if len(scores) == 1:
         return scores[0]
     raise ValueError(

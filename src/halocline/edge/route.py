@@ -38,6 +38,7 @@ class Route:
         self._policy = policy
         self._up = up
         self._to_cloud = to_cloud
+        self._told = False
 
     def plan(
         self, feed: Feed, rows: Rows, rows_before: int, threshold: float | None, time_left_s: float
@@ -58,6 +59,9 @@ class Route:
         if not wanting.size:
             return Plan(wanting, [Reason.CONFIDENT] * count, {}, 0)
         travelling = self._travelling(feed, wanting, count)
+        if travelling is None:
+            stays = gate(rows.index, rows.confidence, policy, hold=Reason.NOT_SENT)
+            return Plan(_NONE, stays.reasons, {}, 0)
         payload_bytes = _bytes_of(travelling)
         granted, otherwise = self._up.grant(wanting.size, count, rows_before, payload_bytes, time_left_s)
         decisions = gate(
@@ -77,6 +81,8 @@ class Route:
     def plan_unsure(self, feed: Feed, rows_before: int, time_left_s: float) -> Plan:
         """The plan for one row that the gate did not let stay."""
         travelling = self._travelling(feed, _FIRST, 1)
+        if travelling is None:
+            return Plan(_NONE, [Reason.NOT_SENT], {}, 0)
         payload_bytes = _bytes_of(travelling)
         granted, otherwise = self._up.grant(1, 1, rows_before, payload_bytes, time_left_s)
         if granted:
@@ -86,6 +92,8 @@ class Route:
     def everything(self, feed: Feed, count: int, rows_before: int, time_left_s: float) -> Plan:
         """The plan that sends every row up, if any may go; no budget counts."""
         travelling = self._travelling(feed, np.arange(count), count)
+        if travelling is None:
+            return Plan(_NONE, [Reason.NOT_SENT] * count, {}, 0)
         payload_bytes = _bytes_of(travelling)
         granted, otherwise = self._up.grant(
             count, count, rows_before, payload_bytes, time_left_s, budgeted=False
@@ -94,12 +102,21 @@ class Route:
             return Plan(np.arange(count), [Reason.MODE] * count, travelling, payload_bytes)
         return Plan(_NONE, [otherwise] * count, {}, 0)
 
-    def _travelling(self, feed: Feed, up: Array, count: int) -> Feed:
+    def _travelling(self, feed: Feed, up: Array, count: int) -> Feed | None:
+        """The rows as the cloud wants them; None where `to_cloud` raises: no caller loses its answer."""
         if len(up) < count:
             feed = {name: array[up] for name, array in feed.items()}
         if self._to_cloud is None:
             return feed
-        return {name: np.asarray(self._to_cloud(array)) for name, array in feed.items()}
+        try:
+            return {name: np.asarray(self._to_cloud(array)) for name, array in feed.items()}
+        except Exception:
+            if not self._told:  # once: it would raise for every sample
+                import logging
+
+                logging.getLogger("halocline").exception("to_cloud raised; nothing goes up")
+                self._told = True
+            return None
 
 
 def _bytes_of(feed: Feed) -> int:

@@ -12,19 +12,19 @@ import msgspec
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.breaker import BreakerLimits
 from halocline.decide.gate import Policy, Score, check_threshold
-from halocline.edge.arguments import choice, edge_of, policy_of, seconds, upstream_of
+from halocline.edge.arguments import choice, edge_of, functions, policy_of, seconds, upstream_of
 from halocline.edge.corrections import Corrections
 from halocline.edge.escalation import Escalation
 from halocline.edge.ids import new_id
 from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
 from halocline.edge.replies import Replies, Timing, outcome_of
 from halocline.edge.route import Plan, Route
-from halocline.errors import Rejected, Transient
+from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.ports import CorrectionSink, Failed, Feed, Function, Model, OutcomeSink, Upstream
 from halocline.records import Array, Correction, Mode, ModelRef, Reason, Reply, Request
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor
 
 _T = TypeVar("_T")
 
@@ -61,8 +61,9 @@ class Tiered:
     `deadline_s` seconds after the call began, the edge answer is returned, marked degraded, and a late
     verdict becomes a Correction with the same id: passed to `on_correction`, or iterated with
     `corrections()`. `budget` caps the escalations; `breaker=None` switches the breaker off.
-    `to_cloud` turns the edge's batch into the cloud's; `label_map` gives the edge label of each cloud
-    label that is named otherwise; `confidence` reads one confidence a row from any outputs.
+    `to_cloud` turns the edge's batch into the cloud's, on the caller's thread: its time counts and cannot
+    be cut short; `label_map` gives the edge label of each cloud label that is named otherwise;
+    `confidence` reads one confidence a row from any outputs.
     `outcomes` receives what was decided of each request. `policy` sets threshold, score, temperature,
     class thresholds and budget in one value. Closing it closes the cloud it was given.
 
@@ -92,6 +93,11 @@ class Tiered:
         label_map: Mapping[str, str] | None = None,
         confidence: ConfidenceFn | None = None,
     ) -> None:
+        functions(on_correction=on_correction, to_cloud=to_cloud, confidence=confidence)
+        if not isinstance(breaker, BreakerLimits | None):
+            raise Misconfigured("HAL-102", f"breaker must be BreakerLimits or None, got {breaker!r}")
+        if outcomes is not None and not hasattr(outcomes, "record"):
+            raise Misconfigured("HAL-102", f"outcomes must have a method record(outcome), got {outcomes!r}")
         self._edge = edge_of(edge)
         self._threshold_owner = "code" if policy is None else "release"
         policy = policy_of(policy, threshold, score, temperature, class_thresholds, budget, edge.spec.labels)
@@ -99,6 +105,8 @@ class Tiered:
         self._mode = choice(Mode, "mode", mode)
         self._deadline_s = seconds("deadline_s", deadline_s)
         self._want_async = want_async
+        if want_async and self._mode is Mode.CLOUD_ONLY:
+            raise Misconfigured("HAL-102", "want_async has no edge answer to give in the mode cloud_only")
         self._outcomes = outcomes
         self._reader = EdgeReader(edge.spec, policy, confidence)
         self._replies = Replies(edge.spec, self._reader)
@@ -164,7 +172,7 @@ class Tiered:
         Time spent waiting for a thread counts: the deadline runs from this call on.
         """
         ask = partial(self._infer, sample, time.perf_counter(), threshold, deadline_s, want_async)
-        return await _awaitable(self._pool().submit(ask))
+        return await self._submit(ask)
 
     async def ainfer_batch(
         self,
@@ -176,7 +184,7 @@ class Tiered:
     ) -> list[Reply]:
         """`infer_batch` for callers in an event loop; as `ainfer`."""
         ask = partial(self._infer_batch, batch, time.perf_counter(), threshold, deadline_s, want_async)
-        return await _awaitable(self._pool().submit(ask))
+        return await self._submit(ask)
 
     def corrections(self, timeout_s: float | None = None) -> Iterator[Correction]:
         """The cloud's late verdicts as they come, where no `on_correction` was given.
@@ -440,15 +448,16 @@ class Tiered:
             with self._lock:
                 self._sink_errors += 1
 
-    def _pool(self) -> "ThreadPoolExecutor":
-        from concurrent.futures import ThreadPoolExecutor  # only callers in an event loop pay for it
+    def _submit(self, ask: "Callable[[], _T]") -> "Awaitable[_T]":
+        import asyncio  # 16 ms at a start, and whoever awaits has it already
+        from concurrent.futures import ThreadPoolExecutor
 
         with self._lock:
             if self._closed:
                 raise Rejected("HAL-406", "this Tiered is closed")
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(ASYNC_WORKERS, thread_name_prefix="halocline ainfer")
-            return self._executor
+            return asyncio.wrap_future(self._executor.submit(ask))
 
 
 class _Ask(msgspec.Struct, frozen=True):
@@ -466,9 +475,3 @@ class _Ask(msgspec.Struct, frozen=True):
 
 def _ids(request: Request | None, count: int) -> list[str]:
     return [request.id] if request is not None and request.id else [new_id() for _ in range(count)]
-
-
-def _awaitable(future: "Future[_T]") -> "Awaitable[_T]":
-    import asyncio  # 16 ms, and whoever awaits has it already
-
-    return asyncio.wrap_future(future)

@@ -141,11 +141,16 @@ def _infer_paths(table: ModelTable) -> dict[str, ServedModel]:
 
 def _not_found(path: str) -> Refused:
     return Refused(
-        failure(404, f"nothing at {path[:200]!r}; there is /v2, /v2/health/ready, /v2/models and /metrics")
+        failure(
+            404,
+            f"nothing at {path[:200] or '/'}; there is /v2, /v2/health/ready, /v2/models, /metrics [HAL-501]",
+        )
     )
 
 
 def _not_allowed(method: str, path: str, allowed: str) -> Refused:
     return Refused(
-        failure(405, f"{method[:20]} {path[:200]}: only {allowed} here", (b"allow", allowed.encode()))
+        failure(
+            405, f"{method[:20]} {path[:200]}: only {allowed} here [HAL-501]", (b"allow", allowed.encode())
+        )
     )

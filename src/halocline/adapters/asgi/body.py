@@ -35,7 +35,11 @@ def read_head(scope: Scope) -> Head:
         elif name == b"x-request-id":
             head.request_id = value[:128].decode("latin-1")
         elif name == b"content-encoding" and value.lower() != b"identity":
-            raise Refused(failure(415, f"Content-Encoding {value[:40]!r}: only bodies as they are"))
+            raise Refused(
+                failure(
+                    415, f"Content-Encoding {value[:40].decode('latin-1')}: only bodies as they are [HAL-501]"
+                )
+            )
     return head
 
 

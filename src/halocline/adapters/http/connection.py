@@ -18,10 +18,11 @@ class ExpiredError(Exception):
 class LostError(Exception):
     """The connection ended, or was ended, before the exchange was complete."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, status: int | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.status = status
 
 
 class Want(Enum):

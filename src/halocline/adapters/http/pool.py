@@ -231,7 +231,7 @@ class Pool:
         try:
             connection = self._dial(opened)
         except LostError as exc:
-            failure = Failed(reason=exc.reason, detail=exc.detail)
+            failure = Failed(reason=exc.reason, detail=exc.detail, status=exc.status)
         with self._lock:
             del self._dials[threading.current_thread()]
             self._dialled.difference_update(sockets)
@@ -288,7 +288,7 @@ class Pool:
             return self._codec.encode(calls)
         except HaloclineError as exc:
             self._release(connection)
-            refusal = Failed(reason=Reason.REFUSED, detail=f"it cannot be sent: {exc.message}")
+            refusal = Failed(reason=Reason.NOT_SENT, detail=exc.message)
             self._settle(calls, [refusal] * len(calls), leader)
             return None
 

@@ -16,6 +16,7 @@ from halocline.adapters.http.dial import dial, fetch
 from halocline.adapters.http.exchange import Exchange
 from halocline.adapters.http.pool import Call, Pool
 from halocline.adapters.http.target import Target, read_target
+from halocline.decide.checks import check_number
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 from halocline.ports import Answered, Failed, Feed, Verdict
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
@@ -56,13 +57,12 @@ def connect(
     Raises Misconfigured (HAL-101, HAL-102, HAL-104, HAL-105, HAL-106, HAL-402) for wrong arguments,
     never for what the server does.
     """
-    for name, value in (
-        ("max_connections", max_connections),
-        ("max_batch", max_batch),
-        ("connect_timeout_s", connect_timeout_s),
-    ):
-        if not value > 0:
-            raise Misconfigured("HAL-101", f"{name} must be above 0, got {value}")
+    check_number("max_connections", max_connections, 1, 1000, whole=True)
+    check_number("max_batch", max_batch, 1, 100_000, whole=True)
+    check_number("connect_timeout_s", connect_timeout_s, 0.001, 3600)
+    check_number("late_s", late_s, 0, 86_400)
+    if isinstance(labels, str):
+        raise Misconfigured("HAL-203", f"labels must be a list of names, got the text {labels!r}")
     kinds = [kind.value for kind in ScoreKind]
     if scores is not None and scores not in kinds:
         raise Misconfigured("HAL-102", f"scores must be one of {', '.join(kinds)}, got {scores!r}")
@@ -145,8 +145,9 @@ class RemoteModel:
         until_s = time.monotonic() + timeout_s
         while not self._known.wait(0.02):
             failure = self._pool.failure
-            if failure is not None and (failure.reason is Reason.UNTRUSTED or time.monotonic() >= until_s):
-                raise error_of(failure, self.url)
+            error = None if failure is None else error_of(failure, self.url)
+            if error is not None and (not isinstance(error, Transient) or time.monotonic() >= until_s):
+                raise error
             if time.monotonic() >= until_s:
                 silent = Failed(reason=Reason.DEADLINE, detail=f"no answer within {timeout_s:g} s")
                 raise error_of(silent, self.url)
@@ -282,7 +283,7 @@ class RemoteModel:
             model = fetch(connection, self._target, self._target.path, until_s, MAX_METADATA_BYTES)
             if model.status != 200:
                 detail = f"status {model.status} for {self._target.path}: {_error_text(model)}"
-                raise LostError(Reason.REFUSED, detail)
+                raise LostError(Reason.REFUSED, detail, model.status)
             spec = oip.decode_model_metadata(model.body)
         except HaloclineError as exc:
             raise LostError(Reason.INVALID_ANSWER, f"its metadata cannot be read: {exc.message}") from exc
@@ -299,9 +300,10 @@ def error_of(failed: Failed, place: str) -> HaloclineError:
         return Untrusted("HAL-402", text)
     if failed.reason is Reason.INVALID_ANSWER:
         return Transient("HAL-405", text)
-    if failed.reason is Reason.REFUSED and not failed.detail.startswith("connection refused"):
-        return Transient("HAL-403", text)
-    return Transient("HAL-404", text)
+    if failed.status is None:
+        return Transient("HAL-404", text)
+    is_ours = 400 <= failed.status < 500 and failed.status not in (408, 425, 429)
+    return (Rejected if is_ours else Transient)("HAL-403", text)
 
 
 def _call(
@@ -320,14 +322,29 @@ def _refused(exchange: Exchange, elapsed_s: float) -> Failed:
     retry_after_s = None
     if exchange.status in (429, 503):
         stated = (exchange.header(b"retry-after") or b"").decode("latin-1").strip()
-        if stated.isdecimal():
-            retry_after_s = min(float(stated), LONGEST_REST_S)
+        retry_after_s = _rest_s(stated)
     return Failed(
         reason=Reason.REFUSED,
         detail=f"status {exchange.status}: {_error_text(exchange)}",
         elapsed_s=elapsed_s,
         retry_after_s=retry_after_s,
+        status=exchange.status,
     )
+
+
+def _rest_s(stated: str) -> float | None:
+    """Seconds that a Retry-After asks for, as a number or a date (RFC 9110, section 10.2.3)."""
+    if stated.isdecimal():
+        return min(float(stated), LONGEST_REST_S)
+    if not stated:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        left_s = parsedate_to_datetime(stated).timestamp() - time.time()
+    except ValueError:
+        return None
+    return min(max(left_s, 0.0), LONGEST_REST_S)
 
 
 def _error_text(exchange: Exchange) -> str:

@@ -62,6 +62,8 @@ def read_target(
     """Check everything that `connect` was given. Raises Misconfigured (HAL-104, HAL-105, HAL-106)."""
     scheme, host, port, path = _split(url)
     secure = scheme == "https"
+    if not secure and (ca is not None or cert is not None):
+        raise Misconfigured("HAL-104", f"ca= and cert= are for https://, and {url} is plaintext")
     if not secure and not allow_plaintext and not _is_loopback(host):
         raise Misconfigured(
             "HAL-106",
@@ -94,19 +96,21 @@ def read_target(
 
 def _split(url: str) -> tuple[str, str, int, str]:
     """Scheme, host, port and path; httptools reads them, since urllib.parse costs a start 2 ms."""
+    if not isinstance(url, str):
+        raise Misconfigured("HAL-104", f"expected a URL, {FORM}, got {url!r}")
     try:
         parts = httptools.parse_url(url.encode())
     except httptools.HttpParserInvalidURLError:
         parts = None
-    if parts is None and url.startswith(("http://", "https://")):
+    if parts is None and url.lower().startswith(("http://", "https://")):
         raise Misconfigured("HAL-104", f"{url!r} is not a URL. Write it as {FORM}")
-    if parts is None or not parts.host or parts.schema not in (b"http", b"https"):
+    if parts is None or not parts.host or parts.schema.lower() not in (b"http", b"https"):
         raise Misconfigured(
             "HAL-104", f"{url!r} must begin with https:// (or http:// on this machine). Write it as {FORM}"
         )
     if parts.userinfo is not None:
         raise Misconfigured("HAL-104", 'the URL holds a user name; give token="env:NAME" instead')
-    scheme = parts.schema.decode()
+    scheme = parts.schema.decode().lower()
     port = parts.port or (443 if scheme == "https" else 80)
     return scheme, parts.host.decode(), port, (parts.path or b"").decode()
 
@@ -134,6 +138,10 @@ def _authority(host: str, port: int, default_port: int | None = None) -> str:
 
 def _head(fields: Mapping[str, str]) -> bytes:
     for name, value in fields.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise Misconfigured(
+                "HAL-102", f"headers must be a mapping of text to text, got {name!r}: {value!r}"
+            )
         if not value.isprintable() or not name.isprintable() or set(name) & set(" :") or not name:
             raise Misconfigured("HAL-102", f"the header {name!r} holds characters that HTTP does not allow")
     return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
@@ -165,7 +173,7 @@ def _context(
     try:
         context = ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as exc:
-        raise Misconfigured("HAL-402", f"ca: {ca} holds no certificate that can be read ({exc})") from exc
+        raise Misconfigured("HAL-108", f"ca: {ca} holds no certificate that can be read ({exc})") from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     if cert is not None:
         chain, key = cert if isinstance(cert, tuple) else (cert, None)
@@ -173,7 +181,7 @@ def _context(
             context.load_cert_chain(chain, key)
         except (OSError, ssl.SSLError) as exc:
             raise Misconfigured(
-                "HAL-402", f"cert: {chain} holds no certificate with its key ({exc}); try cert=(CERT, KEY)"
+                "HAL-108", f"cert: {chain} holds no certificate with its key ({exc}); try cert=(CERT, KEY)"
             ) from exc
     return context
 

@@ -322,4 +322,6 @@ def _kind(sample: Any) -> str:
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> str:
-    return "string" if dtype.kind in "US" else dtype.name
+    if dtype.kind in "US":
+        return "string"
+    return dtype.name if dtype.isnative else f"{dtype.name} in foreign byte order"
