@@ -125,12 +125,13 @@ def _likely_copies(evidence: Evidence) -> int:
 
     Not counted: saturated confidences, and models that know few values (small trees, 8 bits).
     """
-    inside = (evidence.confidence > 0) & (evidence.confidence < 1 - 1e-6)
-    told = np.stack(
-        [evidence.confidence, evidence.edge_index, evidence.edge_correct, evidence.cloud_right], axis=1
-    )[inside].astype(np.float64)
-    if not len(told):
-        return 0
+    confidence = evidence.confidence
+    inside = (confidence > 0) & (confidence < 1 - 1e-6)
+    if len(np.unique(confidence[inside])) == inside.sum():
+        return 0  # the common case, and the quick one
+    told = np.stack([confidence, evidence.edge_index, evidence.edge_correct, evidence.cloud_right], axis=1)[
+        inside
+    ].astype(np.float64)
     distinct = len(np.unique(told, axis=0))
     is_coarse = distinct < max(4 * np.sqrt(len(told)), 0.05 * len(told)) and len(told) >= FEWEST_ROWS
     return 0 if is_coarse else len(told) - distinct
