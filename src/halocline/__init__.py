@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from halocline.decide.allowance import EscalationBudget
     from halocline.decide.breaker import BreakerLimits
     from halocline.decide.gate import Policy, Score
+    from halocline.decide.personal import Personal
+    from halocline.decide.spot_check import SpotCheck
     from halocline.demo import samples
-    from halocline.edge.tiered import Health, Tiered
+    from halocline.edge.health import Health
+    from halocline.edge.tiered import Tiered
     from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
     from halocline.records import (
         Correction,
         Mode,
         ModelRef,
         Outcome,
+        Owner,
         Prediction,
         Reason,
         Reply,
@@ -50,8 +54,10 @@ _HOME = {
     "BreakerLimits": "halocline.decide.breaker",
     "Policy": "halocline.decide.gate",
     "Score": "halocline.decide.gate",
+    "Personal": "halocline.decide.personal",
+    "SpotCheck": "halocline.decide.spot_check",
     "samples": "halocline.demo",
-    "Health": "halocline.edge.tiered",
+    "Health": "halocline.edge.health",
     "Tiered": "halocline.edge.tiered",
     "HaloclineError": "halocline.errors",
     "Misconfigured": "halocline.errors",
@@ -62,6 +68,7 @@ _HOME = {
     "Mode": "halocline.records",
     "ModelRef": "halocline.records",
     "Outcome": "halocline.records",
+    "Owner": "halocline.records",
     "Prediction": "halocline.records",
     "Reason": "halocline.records",
     "Reply": "halocline.records",
@@ -81,6 +88,8 @@ __all__ = [
     "Mode",
     "ModelRef",
     "Outcome",
+    "Owner",
+    "Personal",
     "Policy",
     "Prediction",
     "Reason",
@@ -89,6 +98,7 @@ __all__ = [
     "Request",
     "Score",
     "ScoreKind",
+    "SpotCheck",
     "Task",
     "Tier",
     "Tiered",

@@ -58,6 +58,11 @@ CATALOGUE: dict[str, Entry] = {
         "The command reads single keys, and its input or output is not a terminal.",
         "Leave the flag out, or run the command in a terminal.",
     ),
+    "HAL-110": Entry(
+        "A policy file that cannot be used",
+        "The file is missing, is not TOML, lacks a setting or has one that is not known, or is damaged.",
+        "Correct what the message names, or make the file anew with `halocline tune`.",
+    ),
     # 2xx: models
     "HAL-201": Entry(
         "A model that does not load",
@@ -88,6 +93,11 @@ CATALOGUE: dict[str, Entry] = {
         "A folder of models that cannot be served",
         "The folder holds no NAME/VERSION/model.onnx, or two models claim the same name and version.",
         "Lay the folder out as NAME/VERSION/model.onnx.",
+    ),
+    "HAL-207": Entry(
+        "A policy that was made for another model",
+        "The policy names by digest the edge model that it was tuned for, and the one loaded is another.",
+        "Load the model that the message names, or tune a policy for this one with `halocline tune`.",
     ),
     # 3xx: inputs
     "HAL-301": Entry(

@@ -45,7 +45,7 @@ class Reason(StrEnum):
     CONFIDENT = "confident"
     """The edge model was sure enough."""
     ESCALATED = "escalated"
-    """The edge model was not sure enough, and the cloud answered in time."""
+    """The edge model was not sure enough, or had seen nothing like it, and the cloud answered in time."""
     MODE = "mode"
     """The mode in force asked for this tier, whatever the confidence."""
     PENDING = "pending"
@@ -92,6 +92,23 @@ _DEGRADED = frozenset(
 )
 
 
+class Owner(StrEnum):
+    """Who set the threshold that a reply was decided by; an earlier one goes before a later one."""
+
+    REQUEST = "request"
+    """The caller, for this request alone."""
+    TWIN = "twin"
+    """The hub, for this device."""
+    DEVICE = "device"
+    """The device, from its own checks."""
+    RELEASE = "release"
+    """The release that brought the model."""
+    FILE = "file"
+    """A policy file."""
+    CODE = "code"
+    """The program: arguments, a Policy of its own, or the default."""
+
+
 class ScoreKind(StrEnum):
     """What the numbers in a classifier's score output are."""
 
@@ -126,7 +143,8 @@ class ModelSpec(msgspec.Struct, frozen=True):
 
     The first axis of every input and output is the batch. `score_kind` is None where neither the
     model nor the user has said what the numbers are; `score_output` names the output that holds one
-    row of class scores `[batch, classes]`.
+    row of class scores `[batch, classes]`. `digest` is `sha256:…` of the model's file where somebody has
+    worked it out, else empty (see `OnnxModel.digest`).
     """
 
     ref: ModelRef
@@ -136,6 +154,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
     score_output: str | None = None
     score_kind: ScoreKind | None = None
     task: Task = Task.CLASSIFY
+    digest: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +195,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     `edge_s`, `gate_s` and `cloud_s` are seconds spent in each part; None where that part did not run.
     The fields of the answer have the meaning they have in `Prediction`, and come from the model of
-    `tier`. `degraded` means that an escalation was wanted and failed (see `Reason`).
+    `tier`. `degraded` means that an escalation was wanted and failed (see `Reason`). `policy` says who
+    set the threshold that decided; `novelty` is how far the sample lies from what the edge model was
+    trained on (see `Novelty`), None where the policy does not ask.
     """
 
     id: str
@@ -195,13 +216,16 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     edge_model: ModelRef | None
     cloud_model: ModelRef | None
     task: Task = Task.CLASSIFY
+    policy: Owner = Owner.CODE
+    novelty: float | None = None
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
     """The cloud's verdict on a request that was already answered at the edge; `id` is the reply's.
 
     `changed` tells whether it differs from what the caller was told. `cloud_s` is seconds from the
-    escalation to the verdict.
+    escalation to the verdict. `probability` is that with which a confident answer was drawn for a spot
+    check, None where the answer was no such check.
     """
 
     id: str
@@ -209,6 +233,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     replied: Any
     changed: bool
     cloud_s: float
+    probability: float | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,3 +254,5 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     captured_s: float | None = None
     source: str | None = None
     group: str | None = None
+    policy: Owner = Owner.CODE
+    novelty: float | None = None

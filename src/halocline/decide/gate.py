@@ -1,10 +1,10 @@
 """Decide whether the edge model's answer is good enough to return."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Real
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 import numpy as np
@@ -15,10 +15,17 @@ from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
 from halocline.records import Array, Reason, ScoreKind
 
+if TYPE_CHECKING:
+    from halocline.decide.personal import Check, Personal, PolicyUpdate
+    from halocline.stats.novelty import Novelty
+
 NO_CLASS = -1
 """The index of a row whose scores hold NaN: such a row has no answer."""
 NO_CONFIDENCE = -1.0
 """The confidence of such a row: below every threshold, 0 too, and the first to go up."""
+
+FARTHEST = -0.5
+"""The sureness of a row that is infinitely far from everything known: still surer than one with no answer."""
 
 LEAST_TEMPERATURE = 1e-3
 """Beyond this, and its inverse, probabilities are all alike: a mistake, not a calibration."""
@@ -42,10 +49,14 @@ class Score(StrEnum):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Threshold, calibration and escalation budget of one pair of models.
+    """Threshold, calibration, novelty and escalation budget of one pair of models.
 
     A row is answered at the edge when its confidence is at least `threshold`, or the entry of
-    `class_thresholds` for the class it was given. Raises Misconfigured (HAL-101, HAL-102).
+    `class_thresholds` for the class it was given, and when it is no farther than the `novelty`'s cut from
+    what the edge model was trained on. With `share` the threshold only starts there: it then follows the
+    confidences seen, so that this share of the rows wants to go up (see `decide/track.py`). With
+    `personal` a device may certify a threshold of its own (see `decide/personal.py`). Raises
+    Misconfigured (HAL-101, HAL-102).
     """
 
     threshold: float = 0.8
@@ -53,6 +64,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float = 1.0
     class_thresholds: Mapping[int, float] = {}
     budget: EscalationBudget | None = None
+    novelty: "Novelty | None" = None
+    share: float | None = None
+    personal: "Personal | None" = None
 
     def __post_init__(self) -> None:
         check_threshold("threshold", self.threshold)
@@ -68,6 +82,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
                 "HAL-102",
                 f"budget must be an EscalationBudget, got {self.budget!r}. Try EscalationBudget(share=0.1)",
             )
+        if self.share is not None:
+            check_threshold("share", self.share)
+        if self.novelty is not None:
+            check_novelty(self.novelty)
+        if self.personal is not None and self.share is not None:
+            raise Misconfigured(
+                "HAL-102",
+                "share and personal both move the threshold; a policy has one of them",
+            )
+
+    def update(self, checks: "Iterable[Check]") -> "PolicyUpdate":
+        """What these checks of one device say of its threshold (see `decide/personal.py`).
+
+        Raises Misconfigured (HAL-102) where the policy has no `personal`.
+        """
+        from halocline.decide.personal import update_from  # only devices that learn need it
+
+        return update_from(self, checks)
 
 
 class Decisions(msgspec.Struct, frozen=True):
@@ -92,6 +124,19 @@ def check_threshold(name: str, value: float) -> float:
         return float(value)
     meant = f". Did you mean {value / 100:g}?" if isinstance(value, Real) and 1 < value <= 100 else ""
     raise Misconfigured("HAL-101", f"{name} must be in [0, 1], got {value!r}{meant}")
+
+
+def check_novelty(novelty: "Novelty") -> None:
+    """Raise Misconfigured (HAL-102) for anything but a whole Novelty with a cut."""
+    if not hasattr(novelty, "precision"):
+        raise Misconfigured("HAL-102", f"novelty must be what fit_novelty gives, got {novelty!r}")
+    width = novelty.means.shape[-1]
+    if novelty.means.ndim != 2 or novelty.precision.shape != (width, width) or not novelty.cut >= 0:
+        raise Misconfigured(
+            "HAL-102",
+            f"novelty must hold means [classes, features], precision [features, features] and a cut of 0 or "
+            f"more, got {list(novelty.means.shape)}, {list(novelty.precision.shape)} and {novelty.cut}",
+        )
 
 
 def confidence_of(probs: Array, score: Score) -> tuple[Array, Array]:
@@ -132,25 +177,51 @@ def row_reader(kind: ScoreKind, policy: Policy, classes: int) -> RowReader:
     return read
 
 
+def sureness_of(confidence: Array, distance: Array | None, cut: float) -> Array:
+    """Confidence `[rows]`; below 0 where the distance `[rows]` is above the cut, so that it goes up.
+
+    The farther a row, the less sure: from 0 at the cut to FARTHEST. A row without a distance, NaN, has
+    NO_CONFIDENCE.
+    """
+    if distance is None:
+        return confidence
+    new = distance > cut
+    sureness = np.where(new, FARTHEST * (1.0 - cut / np.where(new, distance, 1.0)), confidence)
+    return np.where(np.isnan(distance) | (confidence == NO_CONFIDENCE), NO_CONFIDENCE, sureness)
+
+
+def sureness_of_row(confidence: float, distance: float, cut: float) -> float:
+    """One row, as `sureness_of` reads a batch."""
+    if distance <= cut:
+        return confidence
+    if distance != distance or confidence == NO_CONFIDENCE:
+        return NO_CONFIDENCE
+    return FARTHEST * (1.0 - cut / distance)
+
+
 def gate(
     index: Array,
-    confidence: Array,
+    sureness: Array,
     policy: Policy,
     *,
+    unsure: Array | None = None,
     hold: Reason | None = None,
     granted: Callable[[int], int] | None = None,
 ) -> Decisions:
     """Decide for each row: stay, because sure enough or because it may not go up; or escalate.
 
-    `hold` is a reason for which no row may go up now (breaker open, link too slow); `granted` takes the
-    number of rows that want to go up and gives how many the budget lets go: the least sure go first.
+    `sureness` is the confidence, or what `sureness_of` makes of it; `unsure` says which rows want to go
+    up where that is more than a comparison with the thresholds. `hold` is a reason for which no row may
+    go up now (breaker open, link too slow); `granted` takes the number of rows that want to go up and
+    gives how many the budget lets go: the least sure go first.
     """
-    unsure = confidence < thresholds_of(index, policy)
+    if unsure is None:
+        unsure = sureness < thresholds_of(index, policy)
     wanting = np.flatnonzero(unsure)
-    escalate = np.zeros(len(confidence), dtype=bool)
+    escalate = np.zeros(len(sureness), dtype=bool)
     if wanting.size and hold is None:
         allowed = wanting.size if granted is None else granted(int(wanting.size))
-        least_sure_first = wanting[np.argsort(confidence[wanting], kind="stable")]
+        least_sure_first = wanting[np.argsort(sureness[wanting], kind="stable")]
         escalate[least_sure_first[:allowed]] = True
     stays = hold or Reason.BUDGET
     reasons = [

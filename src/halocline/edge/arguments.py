@@ -1,14 +1,18 @@
 """Read what a caller gave to `Tiered`, or say what is wrong with it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.gate import Policy, Score
 from halocline.errors import Misconfigured
 from halocline.ports import Function, Model, Upstream
 from halocline.records import Mode
+
+if TYPE_CHECKING:
+    from halocline.wire.policy_file import PolicyFile
 
 LONGEST_S = 86_400
 """The system's waits overflow at some length; a deadline of more than a day is a mistake anyway."""
@@ -60,33 +64,39 @@ def seconds(name: str, value: float) -> float:
 
 
 def policy_of(
-    policy: Policy | None,
+    policy: "Policy | PolicyFile | str | os.PathLike[str] | None",
+    edge: Model,
     threshold: float | None,
     score: Score | str,
     temperature: float,
     class_thresholds: Mapping[int | str, float] | None,
     budget: EscalationBudget | None,
-    labels: Sequence[str] | None,
-) -> Policy:
-    """The policy given, or the one that the arguments say. Raises Misconfigured (HAL-101, HAL-102)."""
+) -> "tuple[Policy, PolicyFile | None]":
+    """The policy given, with the file that it stands in, or the one that the arguments say.
+
+    Raises Misconfigured (HAL-101, HAL-102, HAL-110, HAL-207).
+    """
     said = Policy(
         threshold=0.8 if threshold is None else threshold,
         score=choice(Score, "score", score),
         temperature=temperature,
-        class_thresholds=_by_index(class_thresholds or {}, labels),
+        class_thresholds=_by_index(class_thresholds or {}, edge.spec.labels),
         budget=budget,
     )
     if policy is None:
-        return said
-    if not isinstance(policy, Policy):
-        raise Misconfigured("HAL-102", f"policy must be a Policy, got {policy!r}")
+        return said, None
     if threshold is not None or said != Policy():
         raise Misconfigured(
             "HAL-102",
             "give policy=, or threshold=, score=, temperature=, class_thresholds= and budget=, not both: "
             "who owns them must be clear",
         )
-    return policy
+    if isinstance(policy, Policy):
+        return policy, None
+    from halocline.edge.policies import file_of  # where no file is given, nothing of it is loaded
+
+    file = file_of(policy, edge)
+    return file.policy, file
 
 
 def functions(**given: object) -> None:

@@ -9,7 +9,7 @@ from halocline.decide.breaker import Breaker, BreakerLimits, State, admit, faile
 from halocline.decide.link import Link, measured, too_slow
 from halocline.edge.reading import CloudReader, CloudRows
 from halocline.ports import Answered, Failed, Feed, Upstream, Verdict
-from halocline.records import Reason
+from halocline.records import ModelRef, Reason
 
 
 class Escalation:
@@ -31,6 +31,9 @@ class Escalation:
         self._link = Link()
         self._allowance = Allowance(0.0, 0.0) if budget is None else full(budget, time.monotonic())
         self._last_failure: Failed | None = None
+        self._answered_by: ModelRef | None = None
+        self.on_cloud: Callable[[ModelRef], None] | None = None
+        """Told of each cloud model that answers, as it changes."""
 
     def grant(
         self,
@@ -126,9 +129,13 @@ class Escalation:
         return self._last_failure
 
     def _read(self, verdict: Verdict, rows: int) -> CloudRows | Failed:
-        if isinstance(verdict, Answered):
-            return self._reader.read(verdict, self._upstream.spec, rows)
-        return verdict
+        if not isinstance(verdict, Answered):
+            return verdict
+        cloud = self._reader.read(verdict, self._upstream.spec, rows)
+        if self.on_cloud is not None and isinstance(cloud, CloudRows) and cloud.model != self._answered_by:
+            self._answered_by = cloud.model
+            self.on_cloud(cloud.model)
+        return cloud
 
     def _measure(self, payload_bytes: int, cloud: CloudRows) -> None:
         with self._lock:

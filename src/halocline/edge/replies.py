@@ -12,6 +12,7 @@ from halocline.records import (
     ModelRef,
     ModelSpec,
     Outcome,
+    Owner,
     Prediction,
     Reason,
     Reply,
@@ -46,6 +47,8 @@ class Replies:
         outputs: Sequence[Array],
         timing: Timing,
         cloud: ModelRef | None,
+        owner: Owner,
+        novelty: float | None,
     ) -> Reply:
         """The edge reply of the shortest path: one row, its class and confidence known."""
         label = self._labels[index] if self._labels is not None else None
@@ -66,10 +69,20 @@ class Replies:
             cloud_s=None,
             edge_model=self._edge.ref,
             cloud_model=cloud,
+            policy=owner,
+            novelty=novelty,
         )
 
     def of_edge(
-        self, request_id: str, rows: Rows, at: int, reason: Reason, timing: Timing, cloud: ModelRef | None
+        self,
+        request_id: str,
+        rows: Rows,
+        at: int,
+        reason: Reason,
+        timing: Timing,
+        cloud: ModelRef | None,
+        owner: Owner,
+        novelty: float | None,
     ) -> Reply:
         """The edge's answer to one row, for any reason."""
         said = self._prediction(rows, at, self._edge.ref)
@@ -90,9 +103,20 @@ class Replies:
             edge_model=said.model,
             cloud_model=cloud,
             task=said.task,
+            policy=owner,
+            novelty=novelty,
         )
 
-    def of_cloud(self, request_id: str, cloud: CloudRows, at: int, reason: Reason, timing: Timing) -> Reply:
+    def of_cloud(
+        self,
+        request_id: str,
+        cloud: CloudRows,
+        at: int,
+        reason: Reason,
+        timing: Timing,
+        owner: Owner,
+        novelty: float | None,
+    ) -> Reply:
         """The cloud's answer to one row."""
         said = self._prediction(cloud.rows, at, cloud.model)
         return Reply(
@@ -112,12 +136,21 @@ class Replies:
             edge_model=self._edge.ref,
             cloud_model=cloud.model,
             task=said.task,
+            policy=owner,
+            novelty=novelty,
         )
 
     def corrections(
-        self, cloud: CloudRows, ids: Sequence[str], replied: Sequence[Any]
+        self,
+        cloud: CloudRows,
+        ids: Sequence[str],
+        replied: Sequence[Any],
+        probability: float | None = None,
     ) -> Iterator[Correction]:
-        """The cloud's late verdicts on rows that were answered with the values `replied`."""
+        """The cloud's late verdicts on rows that were answered with the values `replied`.
+
+        `probability` is that of the spot check that they are.
+        """
         for at, (request_id, value) in enumerate(zip(ids, replied, strict=True)):
             said = self._prediction(cloud.rows, at, cloud.model)
             yield Correction(
@@ -126,6 +159,7 @@ class Replies:
                 replied=value,
                 changed=said.index is None or said.value != value,
                 cloud_s=cloud.elapsed_s,
+                probability=probability,
             )
 
     def value(self, rows: Rows, at: int) -> Any:
@@ -171,6 +205,8 @@ def outcome_of(reply: Reply, request: Request | None) -> Outcome:
         captured_s=request.captured_s if request else None,
         source=request.source if request else None,
         group=request.group if request else None,
+        policy=reply.policy,
+        novelty=reply.novelty,
     )
 
 

@@ -1,12 +1,14 @@
 """Decide which rows of one call go up, and what travels: the policy meets the state of the way up."""
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import numpy as np
 
-from halocline.decide.gate import Policy, gate, thresholds_of
+from halocline.decide.gate import Policy, gate
 from halocline.edge.escalation import Escalation
+from halocline.edge.judge import Judged
 from halocline.edge.reading import Rows
 from halocline.ports import Feed
 from halocline.records import Array, Mode, Reason
@@ -34,40 +36,34 @@ class Route:
     def __init__(
         self, mode: Mode, policy: Policy, up: Escalation, to_cloud: Callable[[Array], Array] | None
     ) -> None:
-        self._mode = mode
+        self.mode = mode
         self._policy = policy
         self._up = up
         self._to_cloud = to_cloud
         self._told = False
 
     def plan(
-        self, feed: Feed, rows: Rows, rows_before: int, threshold: float | None, time_left_s: float
+        self, feed: Feed, rows: Rows, judged: Judged | None, rows_before: int, time_left_s: float
     ) -> Plan:
-        """The plan for a batch as the edge read it; `threshold` is this request's own.
+        """The plan for a batch as the edge read it; `judged` is None where the mode decides.
 
         `rows_before` were answered without a plan since the last one.
         """
         count = len(rows.index)
-        policy = self._policy
-        if threshold is not None:
-            policy = msgspec.structs.replace(policy, threshold=threshold, class_thresholds={})
-        if self._mode is Mode.EDGE_ONLY:
+        if self.mode is Mode.EDGE_ONLY:
             return Plan(_NONE, [Reason.MODE] * count, {}, 0)
-        if self._mode is Mode.PREFER_CLOUD:
+        if judged is None:
             return self.everything(feed, count, rows_before, time_left_s)
-        wanting = np.flatnonzero(rows.confidence < thresholds_of(rows.index, policy))
+        wanting = np.flatnonzero(judged.unsure)
         if not wanting.size:
             return Plan(wanting, [Reason.CONFIDENT] * count, {}, 0)
+        decide = partial(gate, rows.index, judged.sureness, self._policy, unsure=judged.unsure)
         travelling = self._travelling(feed, wanting, count)
         if travelling is None:
-            stays = gate(rows.index, rows.confidence, policy, hold=Reason.NOT_SENT)
-            return Plan(_NONE, stays.reasons, {}, 0)
+            return Plan(_NONE, decide(hold=Reason.NOT_SENT).reasons, {}, 0)
         payload_bytes = _bytes_of(travelling)
         granted, otherwise = self._up.grant(wanting.size, count, rows_before, payload_bytes, time_left_s)
-        decisions = gate(
-            rows.index,
-            rows.confidence,
-            policy,
+        decisions = decide(
             hold=None if otherwise is Reason.BUDGET else otherwise,
             granted=lambda _: granted,
         )
@@ -77,6 +73,15 @@ class Route:
             travelling = {name: array[kept] for name, array in travelling.items()}
             payload_bytes = _bytes_of(travelling)
         return Plan(up, decisions.reasons, travelling, payload_bytes)
+
+    def plan_check(self, feed: Feed) -> Plan:
+        """The plan for one sure row that is to be checked: no budget counts, and no deadline."""
+        travelling = self._travelling(feed, _FIRST, 1)
+        if travelling is None:
+            return Plan(_NONE, [Reason.NOT_SENT], {}, 0)
+        payload_bytes = _bytes_of(travelling)
+        granted, otherwise = self._up.grant(1, 0, 0, payload_bytes, float("inf"), budgeted=False)
+        return Plan(_FIRST if granted else _NONE, [otherwise], travelling, payload_bytes)
 
     def plan_unsure(self, feed: Feed, rows_before: int, time_left_s: float) -> Plan:
         """The plan for one row that the gate did not let stay."""

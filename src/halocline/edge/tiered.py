@@ -1,55 +1,35 @@
 """Tiered inference: the edge model answers when it is sure; the cloud answers the rest, if it is in time."""
 
+import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Self
 
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.breaker import BreakerLimits
 from halocline.decide.gate import Policy, Score, check_threshold
 from halocline.edge.arguments import choice, edge_of, functions, policy_of, seconds, upstream_of
+from halocline.edge.asking import Ask, ids_for
 from halocline.edge.corrections import Corrections
 from halocline.edge.escalation import Escalation
 from halocline.edge.ids import new_id
+from halocline.edge.judge import Judge
+from halocline.edge.pool import AsyncPool
 from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
 from halocline.edge.replies import Replies, Timing, outcome_of
 from halocline.edge.route import Plan, Route
 from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.ports import CorrectionSink, Failed, Feed, Function, Model, OutcomeSink, Upstream
-from halocline.records import Array, Correction, Mode, ModelRef, Reason, Reply, Request
+from halocline.records import Array, Correction, Mode, ModelRef, Owner, Reason, Reply, Request
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
-_T = TypeVar("_T")
-
-ASYNC_WORKERS = 32
-"""Threads for the async twins at most, each started at its first need: they mostly wait."""
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tiered model has done and how its cloud does; asking costs no call.
-
-    `cloud` is the cloud model, None while it is not known; `failure` says why the last escalation
-    failed, None where the last one was answered; `link_s` is what an escalation takes at present.
-    """
-
-    mode: Mode
-    threshold: float
-    threshold_owner: str
-    replies: Mapping[str, int]
-    corrections: int
-    corrections_dropped: int
-    sink_errors: int
-    breaker: str
-    cloud: ModelRef | None
-    failure: str | None
-    link_s: float | None
+    from halocline.decide.spot_check import SpotCheck
+    from halocline.edge.following import Following
+    from halocline.edge.health import Health
+    from halocline.wire.policy_file import PolicyFile
 
 
 class Tiered:
@@ -65,11 +45,14 @@ class Tiered:
     be cut short; `label_map` gives the edge label of each cloud label that is named otherwise;
     `confidence` reads one confidence a row from any outputs.
     `outcomes` receives what was decided of each request. `policy` sets threshold, score, temperature,
-    class thresholds and budget in one value. Closing it closes the cloud it was given.
+    class thresholds, budget and more in one value; as a file, or its path, it is what `halocline tune`
+    made, and `health().promise` tells how its promise stands. `spot_check` has a share of the sure
+    answers checked by the cloud behind the caller's back; the verdicts come as Corrections. Closing it
+    closes the cloud it was given.
 
     Raises Misconfigured: HAL-101 (a number out of range), HAL-102 (no such choice, class or label, or a
     thing of the wrong kind), HAL-202 (no telling what the edge model's scores are), HAL-204 (the tiers'
-    labels do not match).
+    labels do not match), HAL-110 and HAL-207 (a policy file that is none, or for another model).
     """
 
     def __init__(
@@ -84,7 +67,8 @@ class Tiered:
         temperature: float = 1.0,
         class_thresholds: Mapping[int | str, float] | None = None,
         budget: EscalationBudget | None = None,
-        policy: Policy | None = None,
+        policy: "Policy | PolicyFile | str | os.PathLike[str] | None" = None,
+        spot_check: "SpotCheck | None" = None,
         breaker: BreakerLimits | None = BreakerLimits(),  # noqa: B008 - frozen
         want_async: bool = False,
         on_correction: CorrectionSink | None = None,
@@ -99,8 +83,7 @@ class Tiered:
         if outcomes is not None and not hasattr(outcomes, "record"):
             raise Misconfigured("HAL-102", f"outcomes must have a method record(outcome), got {outcomes!r}")
         self._edge = edge_of(edge)
-        self._threshold_owner = "code" if policy is None else "release"
-        policy = policy_of(policy, threshold, score, temperature, class_thresholds, budget, edge.spec.labels)
+        policy, file = policy_of(policy, edge, threshold, score, temperature, class_thresholds, budget)
         self._policy = policy
         self._mode = choice(Mode, "mode", mode)
         self._deadline_s = seconds("deadline_s", deadline_s)
@@ -116,17 +99,27 @@ class Tiered:
         self._up = Escalation(self._upstream, cloud_reader, breaker, policy.budget)
         self._route = Route(self._mode, policy, self._up, to_cloud)
         self._corrections = Corrections(on_correction)
+        self._judge = Judge(policy, Owner.CODE if file is None else Owner.FILE, edge.spec)
+        self._following: Following | None = None
+        if file is not None or spot_check is not None or policy.personal is not None:
+            from halocline.edge.following import follow  # a start that watches nothing need not load it
+
+            self._following = follow(
+                file, spot_check, self._judge, cloud, self._up, self._route, self._replies, self._corrections
+            )
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(Reason, 0)
         self._unbudgeted_rows = 0
         self._sink_errors = 0
-        self._executor: ThreadPoolExecutor | None = None
+        self._pool = AsyncPool()
         self._closed = False
         # Looked up once: the edge path is a few microseconds long.
         self._conform = edge.conform
         self._run = edge.run
         self._read_row = self._reader.read_row
         self._score_at = self._reader.score_at
+        self._is_plain = self._judge.is_plain
+        self._owner = self._judge.owner
         self._threshold = policy.threshold
         self._class_thresholds = policy.class_thresholds
         self._gated = self._mode is Mode.PREFER_EDGE and self._read_row is not None
@@ -172,7 +165,7 @@ class Tiered:
         Time spent waiting for a thread counts: the deadline runs from this call on.
         """
         ask = partial(self._infer, sample, time.perf_counter(), threshold, deadline_s, want_async)
-        return await self._submit(ask)
+        return await self._pool.submit(ask)
 
     async def ainfer_batch(
         self,
@@ -184,7 +177,7 @@ class Tiered:
     ) -> list[Reply]:
         """`infer_batch` for callers in an event loop; as `ainfer`."""
         ask = partial(self._infer_batch, batch, time.perf_counter(), threshold, deadline_s, want_async)
-        return await self._submit(ask)
+        return await self._pool.submit(ask)
 
     def corrections(self, timeout_s: float | None = None) -> Iterator[Correction]:
         """The cloud's late verdicts as they come, where no `on_correction` was given.
@@ -193,34 +186,31 @@ class Tiered:
         """
         return self._corrections.iterate(timeout_s)
 
-    def health(self) -> Health:
-        """What was answered why, and how the cloud does."""
-        spec, link, failure = self._upstream.spec, self._up.link, self._up.last_failure
+    def health(self) -> "Health":
+        """What was answered why, and how the cloud and the policy's promise do."""
+        from halocline.edge.health import health_of  # no part of a start
+
         with self._lock:
             replies = {reason.value: count for reason, count in self._counts.items() if count}
-        return Health(
-            mode=self._mode,
-            threshold=self._policy.threshold,
-            threshold_owner=self._threshold_owner,
+        return health_of(
+            self._mode,
+            self._judge,
+            self._following,
+            self._corrections,
+            self._up,
+            self._upstream.spec,
             replies=replies,
-            corrections=self._corrections.count,
-            corrections_dropped=self._corrections.dropped,
             sink_errors=self._sink_errors,
-            breaker=self._up.breaker_state.value,
-            cloud=None if spec is None else spec.ref,
-            failure=None if failure is None else f"{failure.reason}: {failure.detail}",
-            link_s=link.seconds if link.measurements else None,
         )
 
     def close(self) -> None:
         """End the cloud's connections and every thread. May be called again."""
-        with self._lock:
-            self._closed = True
-            executor = self._executor
+        self._closed = True
+        if self._following is not None:
+            self._following.close()
         self._upstream.close()
         self._corrections.close()
-        if executor is not None:
-            executor.shutdown()
+        self._pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -236,7 +226,7 @@ class Tiered:
     def __repr__(self) -> str:
         return (
             f"<Tiered {self._edge.spec.ref} below {self._upstream!r}, {self._mode}, "
-            f"threshold {self._policy.threshold:g} on {self._policy.score}, deadline {self._deadline_s:g} s>"
+            f"threshold {self._judge.threshold:g} on {self._policy.score}, deadline {self._deadline_s:g} s>"
         )
 
     # The shortest path: one sample, sure enough
@@ -258,19 +248,28 @@ class Tiered:
         outputs = self._run(feed)
         read_s = time.perf_counter()
         index, confidence = self._read_row(outputs[self._score_at][0])  # type: ignore[misc] # as _gated says
-        enough = self._threshold
-        if self._class_thresholds:
-            enough = self._class_thresholds.get(index, enough)
-        if confidence < enough or self._closed:
+        if self._is_plain:
+            enough, novelty, owner = self._threshold, None, self._owner
+            if self._class_thresholds:
+                enough = self._class_thresholds.get(index, enough)
+            sureness, unsure = confidence, confidence < enough
+        else:
+            owner = self._judge.owner
+            unsure, sureness, novelty = self._judge.row(index, confidence, feed, outputs)
+        if unsure or self._closed:
             ask = self._ask(began_s, None, deadline_s, want_async, None)
-            reply = self._unsure(ask, feed, outputs, ran_s, read_s)
+            reply = self._unsure(ask, feed, outputs, ran_s, read_s, owner, novelty)
         else:
             with self._lock:
                 self._counts[Reason.CONFIDENT] += 1
                 self._unbudgeted_rows += 1
             timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
             cloud = self._cloud_ref()
-            reply = self._replies.confident(new_id(), index, confidence, outputs, timing, cloud)
+            reply = self._replies.confident(
+                new_id(), index, confidence, outputs, timing, cloud, owner, novelty
+            )
+        if self._following is not None:
+            self._following.one(index, sureness, feed, reply)
         if self._outcomes is not None:
             self._record(self._outcomes, reply, None)
         return reply
@@ -295,10 +294,10 @@ class Tiered:
         deadline_s: float | None,
         want_async: bool | None,
         request: Request | None,
-    ) -> "_Ask":
+    ) -> Ask:
         if self._closed:
             raise Rejected("HAL-406", "this Tiered is closed")
-        return _Ask(
+        return Ask(
             began_s,
             self._deadline_s if deadline_s is None else seconds("deadline_s", deadline_s),
             None if threshold is None else check_threshold("threshold", threshold),
@@ -318,7 +317,7 @@ class Tiered:
         feed = self._conform(inputs)
         return self._general(self._ask(began_s, threshold, deadline_s, want_async, request), feed)[0]
 
-    def _general(self, ask: "_Ask", feed: Feed) -> list[Reply]:
+    def _general(self, ask: Ask, feed: Feed) -> list[Reply]:
         if self._mode is Mode.CLOUD_ONLY:
             replies = self._cloud_only(ask, feed)
         else:
@@ -331,7 +330,14 @@ class Tiered:
         return replies
 
     def _unsure(
-        self, ask: "_Ask", feed: Feed, outputs: Sequence[Array], ran_s: float, read_s: float
+        self,
+        ask: Ask,
+        feed: Feed,
+        outputs: Sequence[Array],
+        ran_s: float,
+        read_s: float,
+        owner: Owner,
+        novelty: float | None,
     ) -> Reply:
         """One row that wants to go up: as `_answer` of a batch of one, without the arithmetic of batches."""
         timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
@@ -346,23 +352,25 @@ class Tiered:
             )
             if isinstance(cloud, CloudRows):
                 self._count(reason)
-                return self._replies.of_cloud(request_id, cloud, 0, reason, timing)
+                return self._replies.of_cloud(request_id, cloud, 0, reason, timing, owner, novelty)
             reason = Reason.PENDING if cloud is None else cloud.reason
         self._count(reason)
         rows = self._reader.read(outputs)
-        return self._replies.of_edge(request_id, rows, 0, reason, timing, self._cloud_ref())
+        cloud_ref = self._cloud_ref()
+        return self._replies.of_edge(request_id, rows, 0, reason, timing, cloud_ref, owner, novelty)
 
     def _answer(
-        self, ask: "_Ask", feed: Feed, outputs: Sequence[Array], ran_s: float, read_s: float
+        self, ask: Ask, feed: Feed, outputs: Sequence[Array], ran_s: float, read_s: float
     ) -> list[Reply]:
         """Gate the rows, send up those that should go, and answer each."""
         rows = self._reader.read(outputs)
+        judged = self._judge.rows(rows, feed, ask.threshold) if self._mode is Mode.PREFER_EDGE else None
         timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
-        ids = _ids(ask.request, len(rows.index))
+        ids = ids_for(ask.request, len(rows.index))
         with self._lock:
             rows_before, self._unbudgeted_rows = self._unbudgeted_rows, 0
         left_s = float("inf") if ask.want_async else ask.left_s()
-        plan = self._route.plan(feed, rows, rows_before, ask.threshold, left_s)
+        plan = self._route.plan(feed, rows, judged, rows_before, left_s)
         reasons = plan.reasons
         cloud: CloudRows | Failed | None = None
         if plan.up.size:
@@ -378,16 +386,23 @@ class Tiered:
                     reasons[at] = instead
         self._count(*reasons)
         ref = self._cloud_ref()
+        owner = self._owner if judged is None else judged.owner
+        far = None if judged is None or judged.novelty is None else judged.novelty.tolist()
         came = {at: position for position, at in enumerate(plan.up)} if isinstance(cloud, CloudRows) else {}
-        return [
-            self._replies.of_cloud(ids[at], cloud, came[at], reasons[at], timing)
-            if isinstance(cloud, CloudRows) and at in came
-            else self._replies.of_edge(ids[at], rows, at, reasons[at], timing, ref)
-            for at in range(len(ids))
-        ]
+        replies = []
+        for at, reason in enumerate(reasons):
+            novelty = None if far is None else far[at]
+            if isinstance(cloud, CloudRows) and at in came:
+                reply = self._replies.of_cloud(ids[at], cloud, came[at], reason, timing, owner, novelty)
+            else:
+                reply = self._replies.of_edge(ids[at], rows, at, reason, timing, ref, owner, novelty)
+            replies.append(reply)
+        if self._following is not None and judged is not None:
+            self._following.many(rows, judged, feed, replies, ask.threshold)
+        return replies
 
     def _go_up(
-        self, ask: "_Ask", plan: Plan, ids: Sequence[str], replied: Callable[[], Sequence[Any]]
+        self, ask: Ask, plan: Plan, ids: Sequence[str], replied: Callable[[], Sequence[Any]]
     ) -> CloudRows | Failed | None:
         """What the cloud says of the plan's rows in time; None where the verdict is to come later.
 
@@ -410,9 +425,9 @@ class Tiered:
             on_late=correct,
         )
 
-    def _cloud_only(self, ask: "_Ask", feed: Feed) -> list[Reply]:
+    def _cloud_only(self, ask: Ask, feed: Feed) -> list[Reply]:
         count = len(next(iter(feed.values())))
-        ids = _ids(ask.request, count)
+        ids = ids_for(ask.request, count)
         plan = self._route.everything(feed, count, 0, ask.left_s())
         answer: CloudRows | Failed
         if plan.up.size:
@@ -430,7 +445,10 @@ class Tiered:
             raise Transient("HAL-401", f"the cloud gave no answer ({answer.reason}): {answer.detail}")
         self._count(*[Reason.MODE] * count)
         timing = Timing(None, None)
-        return [self._replies.of_cloud(ids[at], answer, at, Reason.MODE, timing) for at in range(count)]
+        return [
+            self._replies.of_cloud(ids[at], answer, at, Reason.MODE, timing, self._owner, None)
+            for at in range(count)
+        ]
 
     def _count(self, *reasons: Reason) -> None:
         with self._lock:
@@ -447,31 +465,3 @@ class Tiered:
         except Exception:
             with self._lock:
                 self._sink_errors += 1
-
-    def _submit(self, ask: "Callable[[], _T]") -> "Awaitable[_T]":
-        import asyncio  # 16 ms at a start, and whoever awaits has it already
-        from concurrent.futures import ThreadPoolExecutor
-
-        with self._lock:
-            if self._closed:
-                raise Rejected("HAL-406", "this Tiered is closed")
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(ASYNC_WORKERS, thread_name_prefix="halocline ainfer")
-            return asyncio.wrap_future(self._executor.submit(ask))
-
-
-class _Ask(msgspec.Struct, frozen=True):
-    """One call as it was made: when it began, and what holds for it alone."""
-
-    began_s: float
-    deadline_s: float
-    threshold: float | None
-    want_async: bool
-    request: Request | None
-
-    def left_s(self) -> float:
-        return self.deadline_s - (time.perf_counter() - self.began_s)
-
-
-def _ids(request: Request | None, count: int) -> list[str]:
-    return [request.id] if request is not None and request.id else [new_id() for _ in range(count)]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from halocline.adapters.onnxruntime.inputs import intake_of, show
 from halocline.adapters.onnxruntime.providers import Force
 from halocline.adapters.onnxruntime.scores import Scores
@@ -39,6 +41,18 @@ class OnnxModel:
         self._names = [each.name for each in spec.outputs]
         # ONNX Runtime reads weights from the caller's buffer for as long as the session lives.
         self._keep = (session, keep)
+        self._source = keep
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` of the model's file or bytes, empty where there are none; worked out at first use.
+
+        Weights kept in files beside the model's are not part of it. Raises Misconfigured (HAL-201) where
+        the file is gone.
+        """
+        if not self.spec.digest and isinstance(self._source, str | bytes):
+            self.spec = msgspec.structs.replace(self.spec, digest=_digest(self._source))
+        return self.spec.digest
 
     def conform(self, sample: Array | Feed) -> dict[str, Array]:
         """Check one sample, with or without its batch axis, and give the feed of one row.
@@ -110,3 +124,17 @@ class OnnxModel:
                 )
             )
         return predictions
+
+
+def _digest(source: str | bytes) -> str:
+    import hashlib  # loads OpenSSL, which a start need not pay
+
+    if isinstance(source, bytes):
+        return f"sha256:{hashlib.sha256(source).hexdigest()}"
+    try:
+        with open(source, "rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except OSError as exc:
+        raise Misconfigured(
+            "HAL-201", f"{source} cannot be read any more ({exc.strerror}), so its digest is not known"
+        ) from None

@@ -1,0 +1,115 @@
+"""See to what follows a reply: a spot check that is sent, or what an escalation tells of the promise."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from halocline.decide.spot_check import SpotCheck
+from halocline.decide.watch import Promised
+from halocline.edge import policies
+from halocline.edge.checking import Spot, SpotChecks
+from halocline.edge.corrections import Corrections
+from halocline.edge.escalation import Escalation
+from halocline.edge.judge import Judge, Judged
+from halocline.edge.reading import CloudRows, Rows
+from halocline.edge.replies import Replies
+from halocline.edge.route import Route
+from halocline.edge.watching import Watching
+from halocline.errors import Misconfigured
+from halocline.ports import Feed
+from halocline.records import Mode, Reason, Reply, Tier
+
+if TYPE_CHECKING:
+    from halocline.wire.policy_file import PolicyFile
+
+
+class Following:
+    """What a policy that is watched does beside answering; it changes no reply. Thread-safe."""
+
+    def __init__(
+        self, watching: Watching, checks: SpotChecks | None, replies: Replies, corrections: Corrections
+    ) -> None:
+        self.watching = watching
+        self.checks = checks
+        self._replies = replies
+        self._corrections = corrections
+
+    def one(self, index: int, sureness: float, feed: Feed, reply: Reply) -> None:
+        """After one reply; `index` is the class that the edge gave."""
+        gap = 0 if self.checks is None else self.checks.draw()
+        if gap or self.watching.every_row_is_a_check:
+            self._row(gap, index, sureness, feed, reply)
+
+    def many(
+        self, rows: Rows, judged: Judged, feed: Feed, replies: Sequence[Reply], threshold: float | None
+    ) -> None:
+        """After a batch, of which `rows` is what the edge said; `threshold` is the request's own."""
+        if threshold is not None:
+            self.watching.overridden(threshold, len(replies))
+            return
+        drawn = (
+            {}
+            if self.checks is None
+            else {each.at: each.gap for each in self.checks.draw_among(len(replies))}
+        )
+        for at in range(len(replies)) if self.watching.every_row_is_a_check else drawn:
+            own = {name: array[at : at + 1] for name, array in feed.items()}
+            self._row(drawn.get(at, 0), int(rows.index[at]), float(judged.sureness[at]), own, replies[at])
+
+    def _row(self, gap: int, index: int, sureness: float, feed: Feed, reply: Reply) -> None:
+        if reply.tier is Tier.CLOUD:
+            differs = index != reply.index
+            if gap:
+                self.watching.checked(gap, sureness, stayed=False, differs=differs)
+            else:
+                self.watching.learn(sureness, differs=differs)
+        elif gap and reply.reason is Reason.CONFIDENT and self.checks is not None:
+            self._send(self.checks, gap, sureness, feed, reply)
+
+    def _send(self, checks: SpotChecks, gap: int, sureness: float, feed: Feed, reply: Reply) -> None:
+        def arrived(cloud: CloudRows) -> None:
+            for correction in self._replies.corrections(cloud, [reply.id], [reply.value], checks.probability):
+                self.watching.checked(gap, sureness, stayed=True, differs=correction.changed)
+                self._corrections.put(correction)
+
+        checks.send(Spot(reply.id, feed, arrived))
+
+    def close(self) -> None:
+        """Send no more checks."""
+        if self.checks is not None:
+            self.checks.close()
+
+
+def follow(
+    file: "PolicyFile | None",
+    spot_check: SpotCheck | None,
+    judge: Judge,
+    cloud: object,
+    up: Escalation,
+    route: Route,
+    replies: Replies,
+    corrections: Corrections,
+) -> Following:
+    """Whoever follows up under this policy; a device that learns has spot checks in any case."""
+    if spot_check is not None and not isinstance(spot_check, SpotCheck):
+        raise Misconfigured(
+            "HAL-102", f"spot_check must be a SpotCheck, got {spot_check!r}. Try SpotCheck(share=0.01)"
+        )
+    if spot_check is None and judge.policy.personal is not None:
+        spot_check = SpotCheck()
+    promised = Promised(cloud="")
+    if file is not None:
+        promised = Promised(
+            cloud=file.cloud,
+            same_bytes=policies.is_same_cloud(file, cloud),
+            disagreement=file.disagreement,
+            overruled="the mode edge_only never asks the cloud" if route.mode is Mode.EDGE_ONLY else "",
+        )
+    watching = Watching(
+        None if file is None else file.promise,
+        promised,
+        judge,
+        None if spot_check is None else spot_check.share,
+    )
+    up.on_cloud = watching.cloud_is
+    checks = None if spot_check is None else SpotChecks(spot_check, up, route)
+    return Following(watching, checks, replies, corrections)

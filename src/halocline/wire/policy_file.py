@@ -1,0 +1,122 @@
+"""Read and write a policy with its promise: TOML that a person can review, arrays in a file beside it."""
+
+import os
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from halocline.errors import HaloclineError, Misconfigured
+from halocline.wire import novelty_file
+from halocline.wire.policy_form import VERSION, Form, PolicyFile, flat, known_at, tables
+from halocline.wire.toml import Value, document
+
+__all__ = ["PolicyFile", "diff_policy", "read_policy", "write_policy"]
+
+MAX_FILE_BYTES = 1 << 20
+"""A policy is a page; what is larger is something else."""
+_HEAD = """\
+A Halocline policy: from which confidence on the edge model's answer stands, and what that promises.
+Made by `halocline tune`. Where [policy] is changed by hand, [promise] does not hold any more: tune again."""
+
+
+def read_policy(path: str | os.PathLike[str]) -> PolicyFile:
+    """The policy file at `path`, checked. Raises Misconfigured (HAL-110, HAL-101, HAL-102)."""
+    file = Path(path).expanduser()
+    told = _parsed(file)
+    version = told.get("version")
+    if version != VERSION:
+        newer = isinstance(version, int) and version > VERSION
+        raise Misconfigured(
+            "HAL-110",
+            f"{file}: expected version = {VERSION}, got {version!r}. "
+            + ("It was made by a newer Halocline: install that" if newer else "Make it anew: halocline tune"),
+        )
+    try:
+        read = msgspec.convert(told, Form, str_keys=True)
+    except msgspec.ValidationError as exc:
+        raise Misconfigured("HAL-110", f"{file}: {exc}{known_at(str(exc))}") from None
+    try:
+        return read.made(file)
+    except HaloclineError as exc:
+        raise Misconfigured(exc.code, f"{file}: {exc.message}") from None
+
+
+def write_policy(path: str | os.PathLike[str], policy_file: PolicyFile) -> None:
+    """Write the file whole or not at all; one that was there stays until then.
+
+    Arrays go into `NAME.novelty-DIGEST.npz` beside it. Raises Misconfigured (HAL-110) where the folder
+    cannot be written.
+    """
+    file = Path(path).expanduser()
+    novelty = policy_file.policy.novelty
+    try:
+        old = _side_file_of(file)
+        side = None if novelty is None else novelty_file.write(file, novelty, _write_whole)
+        _write_whole(file, document(_HEAD, tables(policy_file, side)).encode())
+        if old is not None and (side is None or old != file.with_name(side.file)):
+            old.unlink(missing_ok=True)
+    except OSError as exc:
+        raise Misconfigured("HAL-110", f"{file} cannot be written: {exc.strerror or exc}") from exc
+
+
+def diff_policy(old: PolicyFile, new: PolicyFile) -> list[str]:
+    """What changed, one line a setting, for a person who reviews it; empty where nothing did."""
+    before, after = flat(old), flat(new)
+    return [
+        f"{name}: {_shown(before.get(name))} -> {_shown(after.get(name))}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _shown(value: Value | None) -> str:
+    if value is None:
+        return "not set"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+# Reading and writing bytes
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    try:
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise Misconfigured(
+                "HAL-110", f"{file}: {size} bytes are no policy file; expected {MAX_FILE_BYTES} at most"
+            )
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as exc:
+        why = "does not exist" if isinstance(exc, FileNotFoundError) else f"cannot be read: {exc.strerror}"
+        raise Misconfigured("HAL-110", f"{file} {why}. Make one with: halocline tune") from None
+    except UnicodeDecodeError:
+        raise Misconfigured("HAL-110", f"{file} is not text; expected a policy in TOML") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise Misconfigured("HAL-110", f"{file} is not TOML: {exc}") from None
+
+
+def _side_file_of(file: Path) -> Path | None:
+    """The file of arrays that the policy file names at present, if any."""
+    try:
+        side = _parsed(file).get("policy", {}).get("novelty", {}).get("file")
+    except (Misconfigured, AttributeError):
+        return None
+    return file.with_name(side) if isinstance(side, str) and side == os.path.basename(side) else None
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Write beside it, flush to disk, then put in place: a reader sees the old file or the new one."""
+    handle, building = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(building, 0o644)
+        os.replace(building, file)
+    except BaseException:
+        os.unlink(building)
+        raise

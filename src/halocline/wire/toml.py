@@ -1,0 +1,50 @@
+"""Write TOML that a person can read: a comment, and tables of plain values."""
+
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import TypeAlias
+
+Value: TypeAlias = str | bool | int | float | Sequence[str]
+
+_ESCAPES = {
+    **{code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)},
+    ord('"'): '\\"',
+    ord("\\"): "\\\\",
+    ord("\n"): "\\n",
+    ord("\t"): "\\t",
+}
+
+
+def document(head: str, tables: Mapping[str, Mapping[str, Value | None]]) -> str:
+    """A document with `head` as its first comment; keys whose value is None, and empty tables, are left out.
+
+    The table "" holds the keys before the first table.
+    """
+    parts = ["".join(f"# {line}\n" for line in head.splitlines())]
+    for name, table in tables.items():
+        lines = [f"{_key(key)} = {literal(value)}\n" for key, value in table.items() if value is not None]
+        if lines:
+            parts.append((f"[{name}]\n" if name else "") + "".join(lines))
+    return "\n".join(parts)
+
+
+def literal(value: Value) -> str:
+    """The value as TOML writes it; reading it gives the same value back."""
+    if isinstance(value, str):
+        return f'"{value.translate(_ESCAPES)}"'
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(literal(each) for each in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Integral):  # numpy's numbers too
+        return str(int(value))
+    number = float(value)
+    if math.isfinite(number):
+        return repr(number)
+    return "nan" if math.isnan(number) else ("inf" if number > 0 else "-inf")
+
+
+def _key(key: str) -> str:
+    bare = key.isascii() and key.replace("-", "").replace("_", "").isalnum()
+    return key if bare else literal(key)
