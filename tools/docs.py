@@ -11,7 +11,7 @@ from pathlib import Path
 
 from halocline import records
 from halocline.catalogue import CATALOGUE
-from halocline.cli.app import COMMANDS, run
+from halocline.cli.app import ALIASES, COMMANDS, run
 from halocline.metrics import METRICS
 from halocline.records import Reason
 
@@ -85,7 +85,11 @@ def metrics() -> str:
 
 def commands() -> str:
     """The page of the commands: what `--help` says of each."""
-    told = [f"## halocline {command}\n\n```text\n{help_of(command)}\n```" for command in COMMANDS]
+    short = {command: f"Short: `halocline {name}`.\n\n" for name, command in ALIASES.items()}
+    told = [
+        f"## halocline {command}\n\n{short.get(command, '')}```text\n{help_of(command)}\n```"
+        for command in COMMANDS
+    ]
     return page("Commands", "src/halocline/cli", ["What `--help` says of each.", *told])
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Task,
         Tier,
     )
+    from halocline.tuning import evaluate, tune
 
 _HOME = {
     "connect": "halocline.adapters.http",
@@ -76,6 +77,8 @@ _HOME = {
     "ScoreKind": "halocline.records",
     "Task": "halocline.records",
     "Tier": "halocline.records",
+    "evaluate": "halocline.tuning",
+    "tune": "halocline.tuning",
 }
 
 __all__ = [
@@ -105,8 +108,10 @@ __all__ = [
     "Transient",
     "Untrusted",
     "connect",
+    "evaluate",
     "load",
     "samples",
+    "tune",
 ]
 
 

@@ -63,6 +63,11 @@ CATALOGUE: dict[str, Entry] = {
         "The file is missing, is not TOML, lacks a setting or has one that is not known, or is damaged.",
         "Correct what the message names, or make the file anew with `halocline tune`.",
     ),
+    "HAL-111": Entry(
+        "A cache that cannot be written",
+        "The cloud's answers are kept so that they are paid for once, and the folder for them takes no file.",
+        "Make the folder writable, name another in HALOCLINE_CACHE, or keep none: cache=False, --no-cache.",
+    ),
     # 2xx: models
     "HAL-201": Entry(
         "A model that does not load",
@@ -119,6 +124,11 @@ CATALOGUE: dict[str, Entry] = {
         "A data file that cannot be read",
         "The file does not exist or is not one of the formats that the command reads.",
         "Check the path and the format named in the message.",
+    ),
+    "HAL-305": Entry(
+        "Labels or groups that do not fit the rows",
+        "There is not one for each row, some are missing, or one names a class that the edge model lacks.",
+        "Give one label (a name or number of the edge model's classes) and one group for each row.",
     ),
     # 4xx: the cloud and the link
     "HAL-401": Entry(

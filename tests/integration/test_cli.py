@@ -11,53 +11,76 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import halocline as hc
 from halocline.assemble import ServeOptions
 from halocline.cli import main
-from halocline.cli.app import COMMANDS
+from halocline.cli.app import ALIASES, COMMANDS
 from halocline.cli.data import read_rows
 from halocline.cli.serve import serve
+from halocline.decide.promise import Promise
 from halocline.errors import Misconfigured
+from halocline.wire.policy_file import PolicyFile, write_policy
 
 LABELS = ["cat", "dog", "ox", "yak"]
+ENDING = [each for each in (*COMMANDS, *ALIASES) if each not in {"serve", "demo"}]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What the examples name: edge.onnx and x.npy."""
+    """What the examples name: edge.onnx and cloud.onnx, x.npy, rows with labels, and two policies."""
     folder = tmp_path_factory.mktemp("cli")
     rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, 4)).astype("float32")
+    (folder / "edge.onnx").write_bytes(classifier(weights))
+    (folder / "cloud.onnx").write_bytes(classifier(4 * weights + 0.5))
+    np.save(folder / "x.npy", rng.normal(size=(12, 3)).astype("float32"))
+    np.save(folder / "bytes.npy", np.zeros((2, 3), "uint8"))
+    for name in ("cal", "test"):
+        x = rng.normal(size=(200, 3)).astype("float32")
+        noisy = x @ (4 * weights + 0.5) + rng.normal(size=(200, 4))
+        np.savez(folder / name, x=x, y=np.array(LABELS)[noisy.argmax(axis=1)])
+    for name, threshold in (("policy", 0.5), ("candidate", 0.6)):
+        file = PolicyFile(
+            policy=hc.Policy(threshold=threshold),
+            promise=Promise(scope="none", reason="made by hand"),
+            edge_digest=hc.load(folder / "edge.onnx").digest,
+            cloud="cloud",
+        )
+        write_policy(folder / f"{name}.toml", file)
+    return folder
+
+
+def classifier(weights):
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["v"]), helper.make_node("Softmax", ["v"], ["p"])],
         "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
         [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n", 4])],
-        [numpy_helper.from_array(rng.normal(size=(3, 4)).astype("float32"), "w")],
+        [numpy_helper.from_array(weights, "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     helper.set_model_props(model, {"labels": json.dumps(LABELS)})
-    (folder / "edge.onnx").write_bytes(model.SerializeToString())
-    np.save(folder / "x.npy", rng.normal(size=(12, 3)).astype("float32"))
-    np.save(folder / "bytes.npy", np.zeros((2, 3), "uint8"))
-    return folder
+    return model.SerializeToString()
 
 
 @pytest.fixture
 def here(folder, monkeypatch):
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("HALOCLINE_CACHE", str(folder / "cache"))
     return folder
 
 
 def example(command, capsys):
     """The words of the example that a command's help shows."""
     assert main([*command.split(), "--help"]) == 0
-    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Example: halocline ")]
-    assert len(shown) == 1, f"{command} --help shows no example"
-    words = shown[0].removeprefix("Example: halocline ").split()
+    shown = capsys.readouterr().out.split("\nExample: halocline ")
+    assert len(shown) == 2, f"{command} --help shows no example"
+    words = shown[1].split()  # the terminal may have broken the line
     assert words[: len(command.split())] == command.split()
     return words
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in {"serve", "demo"}])
+@pytest.mark.parametrize("command", ENDING)
 def test_the_example_in_each_help_works(command, here, capsys):
     assert main(example(command, capsys)) == 0
     printed = capsys.readouterr()
@@ -65,7 +88,7 @@ def test_the_example_in_each_help_works(command, here, capsys):
     assert not printed.err
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in {"serve", "demo"}])
+@pytest.mark.parametrize("command", ENDING)
 def test_json_is_one_versioned_object_and_nothing_else(command, here, capsys):
     assert main([*example(command, capsys), "--json"]) == 0
     printed = capsys.readouterr()
@@ -131,6 +154,10 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
         ("infer edge.onnx --data x.npy --jsno", 2, "Did you mean --json?"),
         ("infer edge.onnx --data x.npy --rows many", 2, "--rows"),
         ("infre edge.onnx", 2, 'Did you mean "infer"?'),
+        ("policy show none.toml", 2, "none.toml does not exist. Make one with: halocline tune"),
+        ("policy diff policy.toml x.npy", 2, "x.npy is not text"),
+        ("policy tun", 2, 'Did you mean "tune"?'),
+        ("tune --edge edge.onnx --cloud cloud.onnx", 2, "--data"),
         ("model inspct edge.onnx", 2, 'Did you mean "inspect"?'),
         ("serve", 2, "[HAL-206]"),
         ("serve edge.onnx --port 99999", 2, "--port must be in [0, 65535], got 99999"),

@@ -71,18 +71,21 @@ class Reader:
             exec(compile("\n" * (block.line - 1) + text, self.page, "exec"), self.namespace)
             return
         expected = int(block.mark.removeprefix("exit: ")) if block.mark.startswith("exit:") else 0
-        for command in _commands(text):
+        for command, shown in _commands(text):
             if command.endswith("&"):
                 self.start(command.removesuffix("&"))
             else:
-                self.run(command, expected)
+                self.run(command, expected, shown)
 
-    def run(self, command: str, expected: int) -> None:
-        """Run one line of a console block."""
+    def run(self, command: str, expected: int, shown: list[str]) -> None:
+        """Run one line of a console block, and look for what the page shows of its output."""
         done = subprocess.run(
             command, shell=True, cwd=self.folder, env=_environment(), capture_output=True, text=True
         )
         assert done.returncode == expected, f"{command} exited {done.returncode}:\n{done.stdout}{done.stderr}"
+        printed = _shape(done.stdout)
+        for line in shown:
+            assert _shape(line) in printed, f"{command} does not print {line!r} but:\n{done.stdout}"
 
     def start(self, command: str) -> None:
         """Start a server that listens on the page's address, and wait until it is ready."""
@@ -107,8 +110,16 @@ class Reader:
 
 @pytest.fixture
 def reader(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Reader]:
+    # A reader has the samples, once made, and no answers of a cloud that an earlier reader asked.
+    samples = halocline.samples.digits().edge_path.parent
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / samples.name).symlink_to(samples)
+    monkeypatch.setenv("HALOCLINE_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
     reader = Reader(request.param, tmp_path)
     yield reader
@@ -144,10 +155,20 @@ def test_the_example_runs(example: Path, tmp_path: Path) -> None:
     assert done.stdout, f"{example.name} should show something"
 
 
-def _commands(text: str) -> list[str]:
-    """The lines after a prompt; the rest of a console block is what the reader sees."""
-    joined = text.replace("\\\n", " ")
-    return [line.removeprefix("$ ").strip() for line in joined.splitlines() if line.startswith("$ ")]
+def _commands(text: str) -> list[tuple[str, list[str]]]:
+    """The lines after a prompt, each with those under it: what the reader sees."""
+    found: list[tuple[str, list[str]]] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            found.append((line.removeprefix("$ ").strip(), []))
+        elif found and line.strip():
+            found[-1][1].append(line)
+    return found
+
+
+def _shape(text: str) -> str:
+    """The text without what differs from machine to machine: its numbers, and how lines are broken."""
+    return " ".join(re.sub(r"\d[\d.,e-]*", "#", text).split())
 
 
 def _environment() -> dict[str, str]:

@@ -51,8 +51,10 @@ NAMES = [
     "Transient",
     "Untrusted",
     "connect",
+    "evaluate",
     "load",
     "samples",
+    "tune",
 ]
 
 

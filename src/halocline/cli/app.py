@@ -12,12 +12,29 @@ from cyclopts.exceptions import CycloptsError
 from halocline import __version__
 from halocline.cli import WRONG_USE
 
-COMMANDS = ("demo", "serve", "infer", "model inspect", "doctor", "explain")
+COMMANDS = (
+    "demo",
+    "serve",
+    "infer",
+    "policy tune",
+    "policy evaluate",
+    "policy show",
+    "policy diff",
+    "model inspect",
+    "doctor",
+    "explain",
+)
 """In the order of `--help`; each a function of that last name in `halocline.cli.NAME`, with its example."""
+
+ALIASES = {"tune": "policy tune", "evaluate": "policy evaluate"}
+"""Short names; each is the command that it stands for."""
 
 _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
-_GROUPS = {"model": "Look at model files."}
+_GROUPS = {
+    "model": "Look at model files.",
+    "policy": "Tune, evaluate, show and compare the policies of pairs of models.",
+}
 _EXAMPLES = re.compile(r"^Examples\n-+\n(.+?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -52,7 +69,9 @@ def _app() -> App:
     groups: dict[str, App] = {}
     for order, path in enumerate(COMMANDS):
         *parents, name = path.split()
-        function = getattr(import_module(f"halocline.cli.{path.replace(' ', '_')}"), name)
+        for short, stands_for in ALIASES.items():
+            if stands_for == path:
+                _add(app, short, path, order)
         home = app
         for parent in parents:
             if parent not in groups:
@@ -61,15 +80,23 @@ def _app() -> App:
                 )
                 app.command(groups[parent])
             home = groups[parent]
-        found = _EXAMPLES.search(inspect.getdoc(function) or "")
-        example = f"Example: {found[1]}" if found else ""
-        home.command(function, name=name, sort_key=order, version_flags=[], help_epilogue=example)
+        _add(home, name, path, order)
     return app
+
+
+def _add(home: App, name: str, path: str, order: int) -> None:
+    """Put the command of that path under that name, with its example."""
+    function = getattr(import_module(f"halocline.cli.{path.replace(' ', '_')}"), path.split()[-1])
+    found = _EXAMPLES.search(inspect.getdoc(function) or "")
+    example = f"Example: {found[1]}" if found else ""
+    if name != path.split()[-1] or home.name[0] == "halocline":
+        example = example.replace(f"halocline {path}", f"halocline {name}")
+    home.command(function, name=name, sort_key=order, version_flags=[], help_epilogue=example)
 
 
 def _known(words: Sequence[str]) -> list[str]:
     """The command that the words name, as far as there is one."""
-    for path in COMMANDS:
+    for path in (*COMMANDS, *ALIASES):
         if list(words[: len(path.split())]) == path.split():
             return path.split()
     return [words[0]] if words and words[0] in _GROUPS else []

@@ -19,14 +19,16 @@ def print_json(values: Mapping[str, Any]) -> None:
     print(msgspec.json.encode({"version": VERSION, **values}, enc_hook=_plain).decode())
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
-    """Print rows under column names."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", numbers: bool = False
+) -> None:
+    """Print rows under column names; with `numbers`, all columns but the first are flush right."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for at, column in enumerate(columns):
+        table.add_column(column, overflow="fold", justify="right" if numbers and at else "left")
     for row in rows:
         table.add_row(*(_escaped(cell) for cell in row))
     Console(highlight=False).print(table)

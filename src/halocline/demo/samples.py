@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 
 import halocline
 from halocline.extras import need
+from halocline.folders import cache_folder as cache_folder  # benchmarks ask for it here
 from halocline.records import Array
 
 LABELS = tuple("0123456789")
@@ -64,14 +64,6 @@ def digit_folds() -> DigitFolds:
         found = _read(folder)
     assert found is not None, f"{folder} does not read back"
     return found
-
-
-def cache_folder() -> Path:
-    """Where samples are kept: HALOCLINE_CACHE, or the platform's cache folder of this user."""
-    from platformdirs import user_cache_path
-
-    named = os.environ.get("HALOCLINE_CACHE")
-    return Path(named) if named else user_cache_path("halocline")
 
 
 class _Manifest(msgspec.Struct, frozen=True):

@@ -91,7 +91,7 @@ def check_clock(now_s: float) -> Check:
 
 def check_disk() -> Check:
     """The folder where samples are cached, or the nearest one above it that exists."""
-    from halocline.demo.samples import cache_folder
+    from halocline.folders import cache_folder
 
     folder = cache_folder()
     there = next(each for each in (folder, *folder.parents) if each.exists())

@@ -1,0 +1,162 @@
+"""The flags that name two models and data, shared by the commands of a policy; and how they are opened."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from halocline.cli.data import Data, read_data
+from halocline.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from halocline.adapters.http import RemoteModel
+    from halocline.adapters.onnxruntime import OnnxModel
+
+_MODELS = Group("The models, where they do not say it themselves", sort_key=2)
+_LINK = Group("The cloud behind a URL", sort_key=3)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Tiers:
+    """Two models, and rows that neither was trained on."""
+
+    edge: Annotated[str, Parameter(help="The edge model, an ONNX file.")]
+    cloud: Annotated[
+        str, Parameter(help="The cloud model: an ONNX file, or a URL as in https://HOST:PORT/v2/models/NAME.")
+    ]
+    data: Annotated[
+        Path,
+        Parameter(
+            help="An .npz file: x (or inputs, or one array for each input), y or labels (names or class "
+            "numbers), group or groups (patient, speaker, device)."
+        ),
+    ]
+    labels: Annotated[
+        Path | None,
+        Parameter(group=_MODELS, help="Class names of the edge model, one a line, or a .json list."),
+    ] = None
+    scores: Annotated[
+        str | None,
+        Parameter(group=_MODELS, help="The edge's scores: probabilities, logits or log_probabilities."),
+    ] = None
+    score_output: Annotated[
+        str | None, Parameter(group=_MODELS, help="Which of the edge's outputs holds the scores.")
+    ] = None
+    cloud_labels: Annotated[Path | None, Parameter(group=_MODELS, help="Class names of the cloud model.")] = (
+        None
+    )
+    cloud_scores: Annotated[str | None, Parameter(group=_MODELS, help="The cloud's scores, as --scores.")] = (
+        None
+    )
+    cloud_score_output: Annotated[
+        str | None, Parameter(group=_MODELS, help="Which of the cloud's outputs holds the scores.")
+    ] = None
+    no_cache: Annotated[
+        bool,
+        Parameter(
+            group=_LINK,
+            negative="",
+            show_default=False,
+            help="Ask the cloud about every row, whatever it answered before.",
+        ),
+    ] = False
+    batch_rows: Annotated[int, Parameter(group=_LINK, help="The most rows of one call.")] = 256
+    timeout_s: Annotated[float, Parameter(group=_LINK, help="Seconds that each call may take.")] = 30.0
+    token: Annotated[
+        str | None, Parameter(group=_LINK, help="The bearer token, as env:NAME or file:PATH.")
+    ] = None
+    ca: Annotated[
+        Path | None, Parameter(group=_LINK, help="The authority to trust instead of the system's, PEM.")
+    ] = None
+    cert: Annotated[Path | None, Parameter(group=_LINK, help="A client certificate with its key, PEM.")] = (
+        None
+    )
+
+
+@contextmanager
+def opened(tiers: Tiers) -> Iterator[tuple["OnnxModel", "OnnxModel | RemoteModel"]]:
+    """Both models; a connection is closed at the end."""
+    from halocline.adapters.onnxruntime import load
+
+    if not tiers.timeout_s > 0:
+        raise Misconfigured("HAL-101", f"--timeout-s must be above 0, got {tiers.timeout_s}")
+    edge = load(tiers.edge, labels=tiers.labels, scores=tiers.scores, score_output=tiers.score_output)
+    said: dict[str, Any] = {"scores": tiers.cloud_scores, "score_output": tiers.cloud_score_output}
+    if "://" not in tiers.cloud:
+        yield edge, load(tiers.cloud, labels=tiers.cloud_labels, **said)
+        return
+    from halocline.adapters.http import connect
+    from halocline.adapters.onnxruntime.labels import read_labels
+
+    labels, _ = read_labels(tiers.cloud_labels, None)
+    with connect(
+        tiers.cloud, token=tiers.token, ca=tiers.ca, cert=tiers.cert, labels=labels, **said
+    ) as cloud:
+        yield edge, cloud
+
+
+def asking(tiers: Tiers) -> dict[str, Any]:
+    """How the cloud is asked, as `tune` and `evaluate` take it."""
+    return {
+        "cache": False if tiers.no_cache else None,
+        "timeout_s": tiers.timeout_s,
+        "batch_rows": tiers.batch_rows,
+    }
+
+
+def read_labelled(path: Path, *, must: bool) -> tuple[Data, list[str]]:
+    """The data, and what to say of them.
+
+    Raises Misconfigured (HAL-304) where labels must be there and are not.
+    """
+    data = read_data(path)
+    if must and data.labels is None:
+        raise Misconfigured(
+            "HAL-304",
+            f"{path} has no labels, and what is right cannot be counted without: add an array y"
+            + (f" (it holds {', '.join(data.unread)}, which is not read)" if data.unread else ""),
+        )
+    return data, [f"{path} also holds {name}, which is not read" for name in data.unread]
+
+
+def share(flag: str, text: str) -> float:
+    """A share written 27% or 0.27. Raises Misconfigured (HAL-101) for anything else."""
+    number = text.strip().removesuffix("%").strip()
+    try:
+        value = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        raise Misconfigured("HAL-101", f"{flag} must be a share such as 27% or 0.27, got {text!r}") from None
+    if not 0 <= value <= 1:
+        raise Misconfigured(
+            "HAL-101", f"{flag} must lie in 0% to 100%, got {text!r}. Did you mean {number}%?"
+        )
+    return value
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Callable[[int, int], None]]:
+    """Shows how many rows the cloud has answered, where somebody watches and it takes a while."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("asking the cloud"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, rows: int) -> None:
+            bar.update(task, completed=done, total=rows)
+
+        yield show

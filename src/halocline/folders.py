@@ -1,0 +1,12 @@
+"""Where the files of this user are kept."""
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """What can be made again lies here: HALOCLINE_CACHE, or the platform's cache folder of this user."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("HALOCLINE_CACHE")
+    return Path(named) if named else user_cache_path("halocline")

@@ -1,0 +1,238 @@
+"""Measure what a policy does on labelled rows that it was not tuned on, beside each tier alone."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from halocline.decide.evidence import Evidence
+from halocline.decide.gate import Policy
+from halocline.decide.told import percent
+from halocline.errors import Misconfigured
+from halocline.ports import Feed, Function, Model, Upstream
+from halocline.records import Array
+from halocline.stats.bounds import Estimate
+from halocline.stats.calibrate import expected_calibration_error
+from halocline.tuning.curve import Curve, class_name, curve_with
+from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Latency, Progress, gather
+from halocline.tuning.replay import goes_up, read_edge, right
+from halocline.tuning.rows import read_groups, read_truth
+from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
+from halocline.tuning.tuned import Tuned
+from halocline.tuning.verdict import PromiseCheck, check_promise, told_gain
+from halocline.wire.policy_file import PolicyFile, read_policy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """How often one way of answering is right, with 95 % intervals: all rows, mean of classes, by class."""
+
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    recall: Mapping[str, Estimate]
+
+
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """What answering these rows one by one takes: cloud calls, bytes of their request bodies, USD.
+
+    `usd` is None where no price was given.
+    """
+
+    calls: int
+    bytes_up: int
+    usd: float | None
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What a policy does on labelled rows: `tiered`, beside `edge` and `cloud` alone on the same rows.
+
+    Intervals are 95 %, over the drawing of groups where the rows have them, else of rows. `lost` is the
+    share answered at the edge, wrongly, where the cloud is right; `gain` is the accuracy of both tiers
+    together less the cloud's, and `gain_told` says in words whether that is more than chance.
+    `calibration_error` is the expected calibration error of the edge's confidence. `bill` is what the
+    policy takes, `cloud_bill` what the cloud alone does; `saved` is the share of calls saved.
+    """
+
+    rows: int
+    groups: int | None
+    edge: Figures
+    cloud: Figures
+    tiered: Figures
+    escalated: Estimate
+    lost: Estimate
+    gain: Estimate
+    gain_told: str
+    calibration_error: Estimate | None
+    promise: PromiseCheck
+    bill: Bill
+    cloud_bill: Bill
+    saved: float
+    edge_s: Latency
+    cloud_s: Latency | None
+    curve: Curve
+    cost: CloudCost
+    notes: tuple[str, ...]
+
+    def plot(self, path: str | Path | None = None) -> "Figure":
+        """Draw the curve on these rows with the policy's point in it (see `Curve.plot`)."""
+        return self.curve.plot(path)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the curve's points, for JSON."""
+        named = {name: getattr(self, name) for name in Evaluation.__struct_fields__}
+        return {**named, "curve": self.curve.as_dict()}
+
+    def __repr__(self) -> str:
+        return (
+            f"<Evaluation of {self.rows} rows: {percent(self.escalated.value)} go up; accuracy together "
+            f"{percent(self.tiered.accuracy.value)}, cloud {percent(self.cloud.accuracy.value)}, "
+            f"edge {percent(self.edge.accuracy.value)}; {self.promise.told}>"
+        )
+
+
+def evaluate(
+    edge: Model,
+    cloud: Upstream | Model | Function,
+    policy: Policy | PolicyFile | Tuned | str | Path,
+    x: Array | Feed,
+    y: Any,
+    groups: Any = None,
+    *,
+    cloud_price: float | None = None,
+    link_price: float | None = None,
+    latency_calls: int = 0,
+    to_cloud: Callable[[Array], Array] | None = None,
+    label_map: Mapping[str, str] | None = None,
+    cache: Cache = None,
+    timeout_s: float = 30.0,
+    batch_rows: int = BATCH_ROWS,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Say what the policy does on labelled rows that neither training nor tuning has seen.
+
+    `policy` is a Policy, what `tune` gave, or the path of a policy file. `cloud_price` is USD a call and
+    `link_price` USD a megabyte (1,000,000 bytes) sent up. `latency_calls` rows are sent one by one to
+    time the cloud, whatever the cache knows. The rest is as in `tune`. The policy's budget is not
+    counted. Raises as `tune` does, and Misconfigured where the policy was made for another model.
+    """
+    file = _file_of(policy)
+    in_force = file.policy if isinstance(file, PolicyFile) else file
+    seen = gather(
+        edge,
+        cloud,
+        x,
+        to_cloud=to_cloud,
+        label_map=label_map,
+        cache=cache,
+        timeout_s=timeout_s,
+        batch_rows=batch_rows,
+        latency_calls=latency_calls,
+        progress=progress,
+    )
+    said = _check_models(file, seen) if isinstance(file, PolicyFile) else ()
+    read = read_truth(y, seen.edge.labels, seen.scores.shape[1], seen.rows)
+    group = read_groups(groups, seen.rows)
+    up = goes_up(seen, in_force)
+    index, confidence = read_edge(seen, in_force)
+    edge_right, cloud_right = right(index, read.index), right(seen.cloud_index, read.index)
+    tally = Tally(read.index, edge_right, cloud_right, up, group)
+    evidence = Evidence(
+        confidence=confidence,
+        edge_index=index,
+        edge_correct=edge_right,
+        cloud_correct=cloud_right,
+        label=read.index,
+        group=group,
+    )
+    names = [class_name(seen.edge.labels, int(each)) for each in tally.classes]
+    gain = tally.gain(TIERED, CLOUD)
+    bills = [_bill(seen, calls, cloud_price, link_price) for calls in (int(up.sum()), seen.rows)]
+    promise = file.promise if isinstance(file, PolicyFile) else None
+    return Evaluation(
+        rows=seen.rows,
+        groups=tally.groups,
+        edge=_figures(tally, EDGE, names),
+        cloud=_figures(tally, CLOUD, names),
+        tiered=_figures(tally, TIERED, names),
+        escalated=tally.share(UP),
+        lost=tally.share(LOST),
+        gain=gain,
+        gain_told=told_gain(gain, tally.groups),
+        calibration_error=_calibration(confidence, edge_right, group),
+        promise=check_promise(promise, tally, dict(zip(tally.classes.tolist(), names, strict=True))),
+        bill=bills[0],
+        cloud_bill=bills[1],
+        saved=1.0 - float(up.mean()),
+        edge_s=seen.edge_s,
+        cloud_s=seen.cloud_s,
+        curve=curve_with(evidence, tally, in_force.threshold, seen.edge.labels),
+        cost=seen.cost,
+        notes=(*said, *read.notes, *_doubts(tally, in_force), *seen.notes),
+    )
+
+
+def _file_of(policy: Policy | PolicyFile | Tuned | str | Path) -> Policy | PolicyFile:
+    if isinstance(policy, Policy | PolicyFile):
+        return policy
+    if isinstance(policy, Tuned):
+        return policy.file
+    if isinstance(policy, str | Path):
+        return read_policy(Path(policy))
+    raise Misconfigured(
+        "HAL-102", f"policy must be a Policy, what tune gave, or a path, got {type(policy).__name__}"
+    )
+
+
+def _check_models(file: PolicyFile, seen: Gathered) -> tuple[str, ...]:
+    """Raise Misconfigured (HAL-207) for another edge model; say where the cloud is another."""
+    if file.edge_digest and seen.edge_digest and file.edge_digest != seen.edge_digest:
+        raise Misconfigured(
+            "HAL-207",
+            f"the policy was tuned for the edge model {file.edge_digest[:19]}…, this one ({seen.edge.ref}) "
+            f"is {seen.edge_digest[:19]}…: its confidences mean something else. Tune again for this model",
+        )
+    if file.cloud_digest and seen.cloud_digest and file.cloud_digest != seen.cloud_digest:
+        return ("the policy was tuned against another cloud model; its promise says nothing of this one",)
+    if file.cloud != str(seen.cloud):
+        told = f"the policy was tuned against the cloud {file.cloud}, this one is {seen.cloud}"
+        return (f"{told}; its promise says nothing of this one",)
+    return ()
+
+
+def _figures(tally: Tally, cells: Array, names: list[str]) -> Figures:
+    return Figures(
+        accuracy=tally.share(cells),
+        balanced_accuracy=tally.balanced(cells),
+        recall={name: tally.share(cells, at) for at, name in enumerate(names)},
+    )
+
+
+def _bill(seen: Gathered, calls: int, cloud_price: float | None, link_price: float | None) -> Bill:
+    bytes_up = calls * seen.row_bytes
+    usd = None
+    if cloud_price is not None or link_price is not None:
+        usd = calls * (cloud_price or 0.0) + bytes_up / 1e6 * (link_price or 0.0)
+    return Bill(calls=calls, bytes_up=bytes_up, usd=usd)
+
+
+def _calibration(confidence: Array, edge_right: Array, group: Array | None) -> Estimate | None:
+    told = confidence >= 0
+    if not told.any():
+        return None
+    return expected_calibration_error(
+        confidence[told], edge_right[told], groups=None if group is None else group[told]
+    )
+
+
+def _doubts(tally: Tally, policy: Policy) -> tuple[str, ...]:
+    said = []
+    if len(tally.classes) == 1:
+        said.append("every row is of one class: the figures say nothing about the others")
+    if tally.groups == 1:
+        said.append("every row is of one group: the intervals are too narrow to believe")
+    if policy.budget is not None:
+        said.append("the policy's budget is not counted here: it may let fewer rows go up")
+    return tuple(said)

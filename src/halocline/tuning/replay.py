@@ -1,0 +1,90 @@
+"""Say which rows a policy sends up, from what the edge model said of them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from halocline.decide import track
+from halocline.decide.gate import NO_CLASS, Policy, confidence_of, sureness_of, thresholds_of
+from halocline.decide.scores import probabilities
+from halocline.errors import Misconfigured
+from halocline.records import Array
+from halocline.stats.novelty import Novelty, distances, fit_novelty
+from halocline.tuning.gather import Gathered
+
+FOLDS = 5
+
+
+def read_edge(seen: Gathered, policy: Policy) -> tuple[Array, Array]:
+    """Class index and confidence `[rows]` of the edge's answers, as this policy reads them."""
+    return confidence_of(probabilities(seen.scores, seen.score_kind, policy.temperature), policy.score)
+
+
+def goes_up(seen: Gathered, policy: Policy) -> Array:
+    """Which rows `[rows]` this policy would send up, in their order; its budget is not counted."""
+    index, confidence = read_edge(seen, policy)
+    distance = (
+        None if policy.novelty is None else distances(policy.novelty, features_of(seen, policy.novelty))
+    )
+    sureness = sureness_of(confidence, distance, 0.0 if policy.novelty is None else policy.novelty.cut)
+    if policy.share is None:
+        return np.asarray(sureness < thresholds_of(index, policy))
+    fixed = None
+    if policy.class_thresholds:
+        fixed = np.asarray([policy.class_thresholds.get(each, np.nan) for each in index.tolist()])
+    up, _ = track.track(track.start(policy.threshold), policy.share, sureness, fixed)
+    return up
+
+
+def is_new(seen: Gathered, novelty: Novelty, truth: Array) -> Array:
+    """Which rows `[rows]` are unlike the others: each measured by what four fifths that leave it out know.
+
+    Measured by all rows, those that novelty was learnt from would look more alike than others will.
+    """
+    features = features_of(seen, novelty)
+    order = np.argsort(truth, kind="stable")
+    fold = np.empty(len(features), dtype=np.int64)
+    fold[order] = np.arange(len(features)) % FOLDS
+    distance = np.full(len(features), np.inf)
+    for at in range(FOLDS):
+        own, rest = fold == at, fold != at
+        if own.any() and rest.sum() > 1:
+            known = fit_novelty(
+                features[rest], truth[rest], false_positive_share=0.5, held_out=features[rest]
+            )
+            distance[own] = distances(known, features[own])
+    return ~(distance <= novelty.cut)
+
+
+def features_of(seen: Gathered, novelty: Novelty | str) -> Array:
+    """What novelty is measured on: an output of the edge model by name, or its one input.
+
+    Raises Misconfigured (HAL-102) where there is no such output, or several inputs and no name.
+    """
+    name = novelty if isinstance(novelty, str) else novelty.output
+    if name:
+        return _flat(
+            _named(seen.outputs, name, f"{seen.edge.ref} has no output {name!r} to measure novelty on")
+        )
+    if len(seen.inputs) > 1:
+        raise Misconfigured(
+            "HAL-102",
+            f"{seen.edge.ref} takes {len(seen.inputs)} inputs: say which output novelty is measured on "
+            f"(novelty_output=, --novelty-output); there are {', '.join(seen.outputs)}",
+        )
+    return _flat(next(iter(seen.inputs.values())))
+
+
+def right(index: Array, truth: Array) -> Array:
+    """Where the class is the true one, bool `[rows]`; a row without an answer is wrong."""
+    return np.asarray((index == truth) & (index != NO_CLASS))
+
+
+def _named(arrays: Mapping[str, Array], name: str, missing: str) -> Array:
+    if name not in arrays:
+        raise Misconfigured("HAL-102", f"{missing}; there are {', '.join(arrays)}")
+    return arrays[name]
+
+
+def _flat(array: Array) -> Array:
+    return np.reshape(array, (len(array), -1))

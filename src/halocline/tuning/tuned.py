@@ -1,0 +1,329 @@
+"""Choose a policy for a pair of models on the user's own rows, with the promise that the rows carry."""
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+import halocline
+from halocline.decide.gate import Policy, Score
+from halocline.decide.promise import Promise
+from halocline.decide.told import percent
+from halocline.decide.tune import Choice, Escalate, Evidence, MaxLoss, Prices, Target
+from halocline.decide.tune import tune as choose
+from halocline.edge.arguments import choice
+from halocline.errors import Misconfigured
+from halocline.ports import Feed, Function, Model, Upstream
+from halocline.records import Array, ModelSpec
+from halocline.stats.bounds import bootstrap, upper_bound
+from halocline.stats.calibrate import fit_temperature
+from halocline.stats.novelty import Novelty, fit_novelty
+from halocline.tuning.curve import Curve, curve_with
+from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Progress, gather
+from halocline.tuning.replay import features_of, goes_up, is_new, read_edge, right
+from halocline.tuning.rows import counted_once, read_groups, read_truth
+from halocline.tuning.split import calibration_rows
+from halocline.tuning.store import digest_of, row_keys
+from halocline.tuning.tally import Tally
+from halocline.wire.policy_file import PolicyFile, write_policy
+
+DEFAULT_MAX_LOSS = 0.01
+
+
+class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A tuned policy, what it promises, what it was chosen among, and what to be wary of.
+
+    `file` is what `save` writes and `Tiered(policy=…)` reads; `cost` says what asking the cloud took;
+    `rows` and `groups` count what was given, of which the promise may rest on a part.
+    """
+
+    file: PolicyFile
+    curve: Curve
+    warnings: tuple[str, ...]
+    cost: CloudCost
+    rows: int
+    groups: int | None
+    notes: tuple[str, ...]
+
+    @property
+    def policy(self) -> Policy:
+        """Threshold, temperature, novelty and share."""
+        return self.file.policy
+
+    @property
+    def promise(self) -> Promise:
+        """What is promised, to whom, and what it rests on; or why nothing is."""
+        return self.file.promise
+
+    def save(self, path: str | Path) -> Path:
+        """Write the policy as a file that people can read and review; novelty goes beside it."""
+        where = Path(path)
+        write_policy(where, self.file)
+        return where
+
+    def __repr__(self) -> str:
+        there = self.curve.chosen
+        return (
+            f"<Tuned threshold {self.policy.threshold:.4g}: {percent(there.escalated)} of the calls go up, "
+            f"accuracy {percent(there.accuracy)}; {self.promise.reason}>"
+        )
+
+
+def tune(
+    edge: Model,
+    cloud: Upstream | Model | Function,
+    x: Array | Feed,
+    y: Any = None,
+    groups: Any = None,
+    *,
+    max_loss: float | None = None,
+    alpha: float = 0.1,
+    escalate: float | None = None,
+    cloud_price: float | None = None,
+    error_price: float | None = None,
+    class_floors: Mapping[int | str, float] | None = None,
+    novelty: bool = False,
+    novelty_output: str | None = None,
+    temperature: bool | float = True,
+    score: Score | str = Score.MAX_SOFTMAX,
+    to_cloud: Callable[[Array], Array] | None = None,
+    label_map: Mapping[str, str] | None = None,
+    cache: Cache = None,
+    timeout_s: float = 30.0,
+    batch_rows: int = BATCH_ROWS,
+    progress: Progress | None = None,
+) -> Tuned:
+    """Choose the threshold on rows that neither model was trained on, and say what it promises.
+
+    One target: `max_loss`, the share of answers lost against the cloud at most (edge wrong, cloud
+    right), with probability 1 - `alpha` over the drawing of the rows (0.01 where no target is given);
+    `escalate`, the share that goes up; or `cloud_price` and `error_price` in USD, of one call and of one
+    wrong answer. `y` are labels by name or number; without them the cloud's answers are the truth.
+    `groups` name the patient, speaker or device of each row: the promise is then for new groups.
+    `class_floors` are recalls by class that are to be kept. `novelty` also sends up what is unlike the
+    rows given here, measured on the input or on the edge's output `novelty_output`. `temperature` is
+    fitted where True and enough rows are there. The cloud's answers are kept in `cache` (a folder, the
+    user's cache folder by default, False for none), so that tuning again asks only what is new; a call
+    carries up to `batch_rows` rows and may take `timeout_s`.
+
+    Raises Misconfigured (HAL-101, HAL-102, HAL-111), Rejected (HAL-301 to HAL-305, HAL-601, HAL-602),
+    and Transient, Rejected or Untrusted where the cloud gives no answer.
+    """
+    target = _target(max_loss, alpha, escalate, cloud_price, error_price)
+    kind = choice(Score, "score", score)
+    seen = gather(
+        edge,
+        cloud,
+        x,
+        to_cloud=to_cloud,
+        label_map=label_map,
+        cache=cache,
+        timeout_s=timeout_s,
+        batch_rows=batch_rows,
+        progress=progress,
+    )
+    classes = seen.scores.shape[1]
+    read = None if y is None else read_truth(y, seen.edge.labels, classes, seen.rows)
+    truth = seen.cloud_index if read is None else read.index
+    group = read_groups(groups, seen.rows)
+    once, copied = counted_once(seen.inputs, truth, group)
+    split = calibration_rows(once, group, target) if temperature is True else None
+    fitted, said = _temperature(temperature, seen, truth, split, target)
+    wanted = novelty or novelty_output is not None
+    policy = Policy(
+        temperature=fitted,
+        score=kind,
+        novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
+    )
+    floors = _floors(class_floors or {}, seen.edge)
+    rest = once if split is None else once & ~split
+    new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
+    evidence = _evidence(seen, policy, None if read is None else truth, group)
+    chosen, promise = _chosen(_some(evidence, rest), new[rest], target, floors)
+    promise = msgspec.structs.replace(promise, reason=_named(promise.reason, seen.edge.labels))
+    policy = msgspec.structs.replace(policy, threshold=chosen.threshold)
+    up = goes_up(seen, msgspec.structs.replace(policy, novelty=None)) | new
+    policy = msgspec.structs.replace(policy, share=promise.share)
+    shown = _some(_without(evidence, new), rest)
+    tally = Tally(truth[rest], shown.edge_correct, shown.cloud_right, up[rest], shown.group)
+    prices = (target.cloud_usd, target.error_usd) if isinstance(target, Prices) else None
+    curve = curve_with(shown, tally, policy.threshold, seen.edge.labels, prices)
+    notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *seen.notes)
+    return Tuned(
+        file=PolicyFile(
+            policy=policy,
+            promise=promise,
+            edge_digest=seen.edge_digest,
+            cloud_digest=seen.cloud_digest,
+            cloud=str(seen.cloud),
+            data_digest=_data_digest(seen, truth, read is not None, group),
+            tuned=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            halocline=halocline.__version__,
+            disagreement=_disagreement(seen, policy, rest, group, alpha) if read is not None else None,
+        ),
+        curve=curve,
+        warnings=(*copied, *(_named(line, seen.edge.labels) for line in chosen.warnings)),
+        cost=seen.cost,
+        rows=seen.rows,
+        groups=None if group is None else len(np.unique(group)),
+        notes=notes,
+    )
+
+
+def _disagreement(seen: Gathered, policy: Policy, rest: Array, group: Array | None, alpha: float) -> float:
+    """How often a kept answer differs from the cloud's at most, by these rows: what spot checks may find."""
+    stays = ~goes_up(seen, msgspec.structs.replace(policy, share=None))
+    differs = (stays & (read_edge(seen, policy)[0] != seen.cloud_index))[rest]
+    if group is None:
+        return upper_bound(int(differs.sum()), len(differs), alpha)
+    spread = bootstrap(
+        lambda weights: float(weights @ differs / weights.sum()),
+        len(differs),
+        groups=group[rest],
+        alpha=2 * alpha,
+    )
+    return spread.high
+
+
+def _target(
+    max_loss: float | None,
+    alpha: float,
+    escalate: float | None,
+    cloud_price: float | None,
+    error_price: float | None,
+) -> Target:
+    if (cloud_price is None) != (error_price is None):
+        raise Misconfigured(
+            "HAL-102",
+            "prices come as a pair, in USD: what one cloud call costs (cloud_price, --cloud-price) and what "
+            "one wrong answer costs (error_price, --error-price)",
+        )
+    given = [
+        name
+        for name, value in (("max_loss", max_loss), ("escalate", escalate), ("prices", cloud_price))
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise Misconfigured(
+            "HAL-102", f"one target at a time, got {' and '.join(given)}: a threshold can serve only one"
+        )
+    if escalate is not None:
+        return Escalate(escalate)
+    if cloud_price is not None and error_price is not None:
+        return Prices(cloud_price, error_price)
+    return MaxLoss(DEFAULT_MAX_LOSS if max_loss is None else max_loss, alpha)
+
+
+def _temperature(
+    asked: bool | float, seen: Gathered, truth: Array, split: Array | None, target: Target
+) -> tuple[float, tuple[str, ...]]:
+    """The temperature, and how it came about where that is not plain."""
+    if not isinstance(asked, bool):
+        return float(asked), ()
+    if not asked:
+        return 1.0, ()
+    if split is None and isinstance(target, MaxLoss):
+        return 1.0, ("the temperature stays 1: these rows are too few to fit it and to prove a loss as well",)
+    rows = np.ones(seen.rows, dtype=bool) if split is None else split
+    fitted = round(fit_temperature(seen.scores[rows], seen.score_kind, truth[rows]), 4)
+    if split is None:
+        return fitted, ()
+    return fitted, (
+        f"{int(split.sum())} of the {seen.rows} rows fitted the temperature, the others the promise",
+    )
+
+
+def _novelty(seen: Gathered, truth: Array, output: str) -> Novelty:
+    return fit_novelty(features_of(seen, output), truth, output=output)
+
+
+def _of_novelty(new: Array, policy: Policy) -> tuple[str, ...]:
+    if policy.novelty is None:
+        return ()
+    what = policy.novelty.output or "the input"
+    return (
+        f"novelty on {what}: {percent(float(new.mean()))} of these rows go up for being unlike the others",
+    )
+
+
+def _evidence(seen: Gathered, policy: Policy, label: Array | None, group: Array | None) -> Evidence:
+    index, confidence = read_edge(seen, policy)
+    truth = seen.cloud_index if label is None else label
+    return Evidence(
+        confidence=confidence,
+        edge_index=index,
+        edge_correct=right(index, truth),
+        cloud_correct=None if label is None else right(seen.cloud_index, truth),
+        label=label,
+        group=group,
+        row_id=np.asarray([int.from_bytes(key[:8], "big") for key in row_keys(seen.inputs)], dtype=np.uint64),
+    )
+
+
+def _named(text: str, labels: Sequence[str] | None) -> str:
+    """The text with the names of classes where it has their numbers."""
+    if labels is None:
+        return text
+    return re.sub(r"\bclass (\d+)\b", lambda found: f"class {labels[int(found[1])]!r}", text)
+
+
+def _some(evidence: Evidence, rows: Array) -> Evidence:
+    """The evidence of these rows alone."""
+    parts: dict[str, Any] = msgspec.structs.asdict(evidence)
+    kept = {name: None if part is None else part[rows] for name, part in parts.items()}
+    return msgspec.structs.replace(evidence, **kept)
+
+
+def _without(evidence: Evidence, new: Array) -> Evidence:
+    """The evidence where rows that are new have no confidence: they go up at any threshold."""
+    return msgspec.structs.replace(evidence, confidence=np.where(new, -1.0, evidence.confidence))
+
+
+def _chosen(
+    evidence: Evidence, new: Array, target: Target, floors: Mapping[int, float]
+) -> tuple[Choice, Promise]:
+    """The choice, and its promise.
+
+    A loss is certified as if there were no novelty: novelty was learnt from these very rows, and what more
+    goes up for it loses nothing against the cloud. A floor is another matter, for the cloud may be the
+    one that is wrong; with novelty none is promised.
+    """
+    if not isinstance(target, MaxLoss):
+        evidence = _without(evidence, new)
+    found = choose(evidence, target, class_floors=floors)
+    if not new.any() or not found.promise.class_floors:
+        return found, found.promise
+    said = "the recall floors are met on these rows and not promised: novelty sends up rows beside them"
+    found = msgspec.structs.replace(found, warnings=(*found.warnings, said))
+    return found, msgspec.structs.replace(found.promise, class_floors={})
+
+
+def _floors(asked: Mapping[int | str, float], edge: ModelSpec) -> dict[int, float]:
+    """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not."""
+    found = {}
+    for key, recall in asked.items():
+        names = list(edge.labels or ())
+        if isinstance(key, str) and key in names:
+            found[names.index(key)] = recall
+        elif isinstance(key, int) or (not names and key.isdecimal()):
+            found[int(key)] = recall
+        else:
+            raise Misconfigured(
+                "HAL-102",
+                f"class_floors: {key!r} is no label of {edge.ref}; known are "
+                f"{', '.join(names) or 'class numbers'}",
+            )
+    return found
+
+
+def _data_digest(seen: Gathered, truth: Array, is_labelled: bool, group: Array | None) -> str:
+    named = {f"x.{name}": array for name, array in seen.inputs.items()}
+    if is_labelled:
+        named["y"] = truth
+    if group is not None:
+        named["group"] = group
+    return digest_of(named)
