@@ -9,6 +9,7 @@ from servers import serving
 
 import halocline as hc
 from halocline.cli import main
+from halocline.cli.words import threshold
 from halocline.wire.policy_file import read_policy
 
 TUNE_ROWS = 240
@@ -190,6 +191,27 @@ def test_a_policy_of_another_model_is_refused(here, digits, capsys):
     words = ["evaluate", "--edge", digits.cloud_path, "--cloud", digits.cloud_path, "--data", "test.npz"]
     assert main([str(word) for word in [*words, "--policy", "policy.toml"]]) == 2
     assert "[HAL-207]" in capsys.readouterr().err
+
+
+def test_test_rows_that_were_tuned_on_are_pointed_out(here, digits, capsys):
+    np.savez("all.npz", x=digits.x, y=digits.y)
+    words = ["tune", "--edge", digits.edge_path, "--cloud", digits.cloud_path, "--data", "cal.npz"]
+    assert "240 rows are in both cal.npz and all.npz" in run(capsys, *words, "--test", "all.npz")
+    assert "rows are in both" not in run(capsys, *words, "--test", "test.npz")
+
+
+def test_a_threshold_close_to_1_is_told_apart_from_it():
+    assert [threshold(each) for each in (0.75, 1 - 2.5e-9, 1.0)] == ["0.75", "1 - 2.5e-09", "1"]
+
+
+def test_a_server_that_takes_fewer_rows_is_asked_with_fewer(here, digits, capsys):
+    with serving(f"cloud={digits.cloud_path}", max_rows=100) as server:
+        words = ["tune", "--edge", str(digits.edge_path), "--cloud", f"{server.url}/v2/models/cloud"]
+        assert main([*words, "--data", "cal.npz"]) in (2, 3)
+        said = capsys.readouterr().err
+        assert "status 413" in said
+        assert "--batch-rows" in said
+        assert "240 rows asked in 3 calls" in run(capsys, *words, "--data", "cal.npz", "--batch-rows", "100")
 
 
 def test_misnamed_labels_are_said_not_to_be_read(here, digits, capsys):

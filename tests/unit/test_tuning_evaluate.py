@@ -9,7 +9,7 @@ from halocline.decide.gate import Policy
 from halocline.decide.promise import Promise
 from halocline.errors import Misconfigured
 from halocline.stats.bounds import Estimate
-from halocline.tuning import evaluate
+from halocline.tuning import evaluate, tune
 from halocline.tuning.verdict import told_gain
 from halocline.wire.policy_file import PolicyFile
 
@@ -107,6 +107,12 @@ def test_a_policy_of_another_edge_model_is_refused():
 def test_another_cloud_is_said_to_be_another():
     seen = evaluated(promised(0.9, cloud="m@2"))
     assert "tuned against the cloud m@2, this one is m@1" in seen.notes[0]
+
+
+def test_the_rows_tuned_on_are_recognised():
+    found = tune(EdgeModel(), Cloud(table(X, ANSWERS)), X, TRUTH, max_loss=0.05, cache=False)
+    assert "the very rows that the policy was tuned on" in evaluated(found).notes[0]
+    assert not evaluated(found, groups=np.arange(800)).notes
 
 
 def test_intervals_are_by_group_where_there_are_groups():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tuning_parts import Cloud, EdgeModel, rows, table
 
-from halocline.errors import Misconfigured, Transient
+from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.tuning.gather import gather
 
 X, TRUTH, ANSWERS = rows(300)
@@ -108,6 +108,15 @@ def test_timing_the_cloud_costs_the_calls_that_it_says(tmp_path):
     assert cloud.rows == [1] * 7
     assert seen.cost.calls == seen.cloud_s.calls == 7
     assert 0 < seen.cloud_s.p50_s <= seen.cloud_s.p99_s
+
+
+def test_a_function_that_fails_is_not_to_be_tried_again():
+    def broken(batch):
+        raise ValueError("no such column")
+
+    for cloud, says in ((broken, "broken raised ValueError: no such column"), (lambda x: x[:1], "expected")):
+        with pytest.raises(Rejected, match=says):
+            gather(EdgeModel(), cloud, X)
 
 
 def test_to_cloud_changes_what_travels(tmp_path):

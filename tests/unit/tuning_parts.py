@@ -57,7 +57,7 @@ class Cloud:
     def call(self, feed, *, call_id, until_s, on_late=None):
         if self.refuses:
             self.refuses -= 1
-            return Failed(reason=Reason.REFUSED, detail="status 429: later", retry_after_s=0.0)
+            return Failed(reason=Reason.REFUSED, detail="status 429: later", retry_after_s=0.0, status=429)
         if self.fails_from is not None and len(self.rows) >= self.fails_from:
             return Failed(reason=Reason.UNREACHABLE, detail="no route")
         self.rows.append(len(feed["x"]))

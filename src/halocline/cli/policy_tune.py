@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json
-from halocline.cli.tiers import Tiers, asking, opened, progress_on_stderr, read_labelled, share
+from halocline.cli.tiers import Tiers, asking, opened, overlap, progress_on_stderr, read_labelled, share
 from halocline.errors import Misconfigured
 
 
@@ -103,6 +103,7 @@ def tune(
             **how,
         )
         if held_out is not None:
+            unread += overlap(rows, held_out, tiers.data, test)
             given = (held_out.inputs, held_out.labels, held_out.groups)
             seen = hc.evaluate(edge, cloud, tuned, *given, **how)
     changes = None if before is None else diff_policy(before, tuned.file)

@@ -123,6 +123,20 @@ def read_labelled(path: Path, *, must: bool) -> tuple[Data, list[str]]:
     return data, [f"{path} also holds {name}, which is not read" for name in data.unread]
 
 
+def overlap(one: Data, other: Data, *paths: Path | None) -> list[str]:
+    """That some rows are in both files, where they are."""
+    from halocline.tuning.store import row_keys
+
+    known, tested = (
+        list(row_keys(data.inputs if isinstance(data.inputs, dict) else {"x": data.inputs}))
+        for data in (one, other)
+    )
+    shared = len(set(known) & set(tested))
+    if not shared:
+        return []
+    return [f"{shared} rows are in both {paths[0]} and {paths[1]}: a policy looks good on rows that chose it"]
+
+
 def share(flag: str, text: str) -> float:
     """A share written 27% or 0.27. Raises Misconfigured (HAL-101) for anything else."""
     number = text.strip().removesuffix("%").strip()

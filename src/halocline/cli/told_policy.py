@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from halocline.cli.words import percent
+from halocline.cli.words import percent, threshold
 from halocline.decide.gate import Policy
 from halocline.wire.policy_file import PolicyFile
 
@@ -26,7 +26,7 @@ def threshold_told(policy: Policy) -> str:
     if policy.temperature != 1.0:
         parts.append(f"temperature {policy.temperature:g}")
     for index, value in sorted(policy.class_thresholds.items()):
-        parts.append(f"{value:.6g} for class {index}")
+        parts.append(f"{threshold(value)} for class {index}")
     if policy.novelty is not None:
         what = policy.novelty.output or "the input"
         parts.append(
@@ -38,7 +38,7 @@ def threshold_told(policy: Policy) -> str:
         budget = policy.budget
         most = f"{budget.per_minute:g} a minute" if budget.share is None else percent(budget.share)
         parts.append(f"at most {most} go up")
-    return f"{policy.threshold:.6g} ({', '.join(parts)})"
+    return f"{threshold(policy.threshold)} ({', '.join(parts)})"
 
 
 def policy_dict(file: PolicyFile) -> dict[str, Any]:

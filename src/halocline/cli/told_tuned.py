@@ -11,7 +11,7 @@ from halocline.cli.output import print_table
 from halocline.cli.tiers import Tiers
 from halocline.cli.told_evaluation import evaluation_lines, size
 from halocline.cli.told_policy import policy_dict, threshold_told
-from halocline.cli.words import interval, lines_of, percent, print_block
+from halocline.cli.words import interval, lines_of, percent, print_block, threshold
 from halocline.tuning import Evaluation, Tuned
 from halocline.tuning.curve import Point
 from halocline.tuning.gather import CloudCost
@@ -163,7 +163,7 @@ def _print_curve(tuned: Tuned) -> None:
 def _curve_row(point: Point, *, is_chosen: bool, priced: bool) -> list[str]:
     cells = [
         "→" if is_chosen else "",
-        f"{point.threshold:.6g}",
+        threshold(point.threshold),
         percent(point.escalated),
         str(round(point.escalated * 1000)),
         percent(point.accuracy),

@@ -19,6 +19,11 @@ def interval(estimate: Estimate) -> str:
     return f"{percent(estimate.value)} ({_number(estimate.low)}–{_number(estimate.high)})"  # noqa: RUF001 - a range
 
 
+def threshold(value: float) -> str:
+    """A threshold to six digits; one that lies closer to 1 than that by how much."""
+    return f"1 - {1 - value:.3g}" if 0 < 1 - value < 1e-5 else f"{value:.6g}"
+
+
 def _number(share: float) -> str:
     if share in (0.0, 1.0):
         return f"{share * 100:.0f}"

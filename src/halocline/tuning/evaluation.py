@@ -17,7 +17,7 @@ from halocline.stats.calibrate import expected_calibration_error
 from halocline.tuning.curve import Curve, class_name, curve_with
 from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Latency, Progress, gather
 from halocline.tuning.replay import goes_up, read_edge, right
-from halocline.tuning.rows import read_groups, read_truth
+from halocline.tuning.rows import data_digest, read_groups, read_truth
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import Tuned
 from halocline.tuning.verdict import PromiseCheck, check_promise, told_gain
@@ -135,6 +135,11 @@ def evaluate(
     said = _check_models(file, seen) if isinstance(file, PolicyFile) else ()
     read = read_truth(y, seen.edge.labels, seen.scores.shape[1], seen.rows)
     group = read_groups(groups, seen.rows)
+    if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, read.index, group):
+        said = (
+            *said,
+            "these are the very rows that the policy was tuned on, and they flatter it: take others",
+        )
     up = goes_up(seen, in_force)
     index, confidence = read_edge(seen, in_force)
     edge_right, cloud_right = right(index, read.index), right(seen.cloud_index, read.index)

@@ -311,13 +311,13 @@ class _Asking:
                     self._same_model(read.model)
                     assert read.rows.probs is not None  # the edge classifies
                     return np.ascontiguousarray(read.rows.probs, dtype=np.float64)
-                raise _error_of(read, self._place)
+                raise _error_of(read, self._place, is_here=self._url is None)
             failed = verdict
             if verdict.retry_after_s is None or attempt + 1 == TRIES:
                 break
             time.sleep(min(verdict.retry_after_s, LONGEST_REST_S))
         assert failed is not None
-        raise _error_of(failed, self._place)
+        raise _error_of(failed, self._place, is_here=self._url is None)
 
     def _same_model(self, ref: ModelRef) -> None:
         if self._answered_by is not None and ref != self._answered_by:
@@ -345,17 +345,19 @@ def _digest_of(model: object) -> str | None:
     return getattr(model, "digest", "") or None
 
 
-def _error_of(failed: Failed, place: str) -> HaloclineError:
+def _error_of(failed: Failed, place: str, *, is_here: bool) -> HaloclineError:
+    """A failure as the error of whoever must mend it; a model or function of this process fails for good."""
     text = f"{place}: {failed.detail}."
     if failed.reason is Reason.UNTRUSTED:
         return Untrusted("HAL-402", text)
     if failed.reason is Reason.INVALID_ANSWER:
-        return Rejected("HAL-405", text)
-    if failed.reason is Reason.REFUSED:
-        smaller = " Where it takes fewer rows a call, say so with batch_rows= or --batch-rows."
-        kind = Transient if failed.retry_after_s is not None else Rejected
-        return kind("HAL-403", text + (smaller if "status 4" in failed.detail else ""))
-    return Transient("HAL-404", text)
+        return (Rejected if is_here else Transient)("HAL-405", text)
+    if failed.status is None:
+        return Rejected("HAL-403", text) if is_here else Transient("HAL-404", text)
+    if not 400 <= failed.status < 500 or failed.status in (408, 425, 429):
+        return Transient("HAL-403", text)
+    fewer = "Where it takes fewer rows a call, say so with batch_rows= or --batch-rows."
+    return Rejected("HAL-403", f"{text} {fewer}")
 
 
 def _so_far(done: int, rows: int, store: AnswerStore | None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from halocline.errors import Rejected
 from halocline.ports import Feed
 from halocline.records import Array
-from halocline.tuning.store import row_keys
+from halocline.tuning.store import digest_of, row_keys
 
 MANY_COPIES = 0.02
 
@@ -88,6 +88,16 @@ def counted_once(inputs: Feed, truth: Array, group: Array | None) -> tuple[Array
         return np.ones(len(truth), dtype=bool), ()
     told = f"{copies} of the {len(once)} rows are copies of another row, which tell nothing new and fake"
     return once, (f"{told} certainty: each counts once, so that {len(once) - copies} rows are left",)
+
+
+def data_digest(inputs: Feed, truth: Array | None, group: Array | None) -> str:
+    """`sha256:…` of rows with their labels and groups; the same rows without labels are other data."""
+    named = {f"x.{name}": array for name, array in inputs.items()}
+    if truth is not None:
+        named["y"] = truth
+    if group is not None:
+        named["group"] = group
+    return digest_of(named)
 
 
 def _by_name(names: Sequence[str], labels: Sequence[str] | None) -> Array:

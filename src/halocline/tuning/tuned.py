@@ -25,9 +25,9 @@ from halocline.stats.novelty import Novelty, fit_novelty
 from halocline.tuning.curve import Curve, curve_with
 from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Progress, gather
 from halocline.tuning.replay import features_of, goes_up, is_new, read_edge, right
-from halocline.tuning.rows import counted_once, read_groups, read_truth
+from halocline.tuning.rows import counted_once, data_digest, read_groups, read_truth
 from halocline.tuning.split import calibration_rows
-from halocline.tuning.store import digest_of, row_keys
+from halocline.tuning.store import row_keys
 from halocline.tuning.tally import Tally
 from halocline.wire.policy_file import PolicyFile, write_policy
 
@@ -160,7 +160,7 @@ def tune(
             edge_digest=seen.edge_digest,
             cloud_digest=seen.cloud_digest,
             cloud=str(seen.cloud),
-            data_digest=_data_digest(seen, truth, read is not None, group),
+            data_digest=data_digest(seen.inputs, truth if read is not None else None, group),
             tuned=datetime.datetime.now(datetime.UTC).date().isoformat(),
             halocline=halocline.__version__,
             disagreement=_disagreement(seen, policy, rest, group, alpha) if read is not None else None,
@@ -318,12 +318,3 @@ def _floors(asked: Mapping[int | str, float], edge: ModelSpec) -> dict[int, floa
                 f"{', '.join(names) or 'class numbers'}",
             )
     return found
-
-
-def _data_digest(seen: Gathered, truth: Array, is_labelled: bool, group: Array | None) -> str:
-    named = {f"x.{name}": array for name, array in seen.inputs.items()}
-    if is_labelled:
-        named["y"] = truth
-    if group is not None:
-        named["group"] = group
-    return digest_of(named)
