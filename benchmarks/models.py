@@ -13,13 +13,19 @@ from onnx import TensorProto, helper, numpy_helper
 from common import SEED, arguments, measure, raw_session, report
 
 CLASSES = 10
+FEATURES = 64
 TINY_SHAPE = (3, 16, 16)
 MEDIUM_SHAPE = (3, 64, 64)
 
 
-def make_tiny(folder: Path, seed: int = SEED) -> Path:
-    """A convolutional net of 35-50 us a row on one thread: 3 KB in, ten class probabilities out."""
-    return _write(Path(folder) / "tiny.onnx", TINY_SHAPE, (32, 32, 64), (1, 1, 2), seed)
+def make_tiny(folder: Path, seed: int = SEED, *, features: bool = False) -> Path:
+    """A convolutional net of 35-50 us a row on one thread: 3 KB in, ten class probabilities out.
+
+    With `features` it also gives the FEATURES numbers before its last layer, as the output "flat".
+    """
+    name = "tiny-features.onnx" if features else "tiny.onnx"
+    widths = (32, 32, FEATURES)
+    return _write(Path(folder) / name, TINY_SHAPE, widths, (1, 1, 2), seed, ("flat",) if features else ())
 
 
 def make_medium(folder: Path, seed: int = SEED) -> Path:
@@ -33,7 +39,12 @@ def sample(shape: tuple[int, ...], seed: int = SEED) -> np.ndarray[Any, np.dtype
 
 
 def _write(
-    path: Path, shape: tuple[int, ...], widths: tuple[int, ...], strides: tuple[int, ...], seed: int
+    path: Path,
+    shape: tuple[int, ...],
+    widths: tuple[int, ...],
+    strides: tuple[int, ...],
+    seed: int,
+    more: tuple[str, ...] = (),
 ) -> Path:
     """3x3 convolutions of these widths and strides with ReLU, a mean over the picture, a Gemm, a Softmax."""
     rng = np.random.default_rng(seed)
@@ -70,7 +81,10 @@ def _write(
         nodes,
         path.stem,
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", CLASSES])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", CLASSES]),
+            *(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", widths[-1]]) for name in more),
+        ],
         weights,
     )
     model = helper.make_model(

@@ -8,14 +8,13 @@ from hypothesis.extra.numpy import arrays
 from halocline.decide.gate import (
     NO_CLASS,
     NO_CONFIDENCE,
-    WIDE_ROW,
     Policy,
     Score,
     confidence_of,
     gate,
-    row_reader,
     thresholds_of,
 )
+from halocline.decide.one_row import WIDE_ROW, row_probabilities, row_reader
 from halocline.decide.scores import probabilities
 from halocline.records import Reason, ScoreKind
 
@@ -56,6 +55,8 @@ def test_one_row_is_read_as_a_batch_is(raw_and_kind, score, temperature):
         probs = probabilities(raw, kind, temperature)
         batch = confidence_of(probs, score)
         singles = [read(row) for row in raw]
+        rows = [row_probabilities(kind, temperature, raw.shape[1])(row) for row in raw]
+    np.testing.assert_allclose(np.stack(rows), probs, rtol=1e-9, atol=1e-12, equal_nan=True)
     for at, (index, confidence) in enumerate(singles):
         assert type(index) is int
         assert type(confidence) is float

@@ -5,15 +5,14 @@ import pytest
 
 from halocline.decide.gate import (
     NO_CLASS,
-    WIDE_ROW,
     Policy,
     Score,
     check_threshold,
     confidence_of,
     gate,
-    row_reader,
     thresholds_of,
 )
+from halocline.decide.one_row import WIDE_ROW, row_reader
 from halocline.errors import Misconfigured
 from halocline.records import Reason, ScoreKind
 

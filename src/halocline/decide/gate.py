@@ -4,16 +4,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from numbers import Real
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.checks import check_number
-from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
-from halocline.records import Array, Reason, ScoreKind
+from halocline.records import Array, Reason
 
 if TYPE_CHECKING:
     from halocline.decide.personal import Check, Personal, PolicyUpdate
@@ -29,9 +28,6 @@ FARTHEST = -0.5
 
 LEAST_TEMPERATURE = 1e-3
 """Beyond this, and its inverse, probabilities are all alike: a mistake, not a calibration."""
-
-WIDE_ROW = 48
-"""From this many classes on, numpy beats a Python list for one row (measured 2026-11-24)."""
 
 
 class Score(StrEnum):
@@ -113,10 +109,6 @@ class Decisions(msgspec.Struct, frozen=True):
     reasons: list[Reason]
 
 
-RowReader: TypeAlias = Callable[[Array], tuple[int, float]]
-"""One row of raw scores `[classes]` to (class index, confidence), or (NO_CLASS, NO_CONFIDENCE)."""
-
-
 def check_threshold(name: str, value: float) -> float:
     """The value, if it is a number in [0, 1]. Raises Misconfigured (HAL-101) otherwise."""
     # numpy's float32 is a Real, and no float.
@@ -159,22 +151,6 @@ def confidence_of(probs: Array, score: Score) -> tuple[Array, Array]:
         confidence = 1.0 - entropy / math.log(max(probs.shape[1], 2))
     bad = np.isnan(probs).any(axis=1)
     return np.where(bad, NO_CLASS, index), np.where(bad, NO_CONFIDENCE, np.clip(confidence, 0.0, 1.0))
-
-
-def row_reader(kind: ScoreKind, policy: Policy, classes: int) -> RowReader:
-    """The quickest function that reads one row as `confidence_of` reads a batch (to within rounding)."""
-    if policy.score is Score.MAX_SOFTMAX and policy.temperature == 1.0:
-        if kind is ScoreKind.PROBABILITIES:
-            return _top_of_wide_row if classes >= WIDE_ROW else _top_of_row
-        if classes < WIDE_ROW:
-            return _top_of_logits
-    score, temperature = policy.score, policy.temperature
-
-    def read(row: Array) -> tuple[int, float]:
-        index, confidence = confidence_of(probabilities(row[None], kind, temperature), score)
-        return int(index[0]), float(confidence[0])
-
-    return read
 
 
 def sureness_of(confidence: Array, distance: Array | None, cut: float) -> Array:
@@ -237,31 +213,3 @@ def thresholds_of(index: Array, policy: Policy) -> Array | float:
         return policy.threshold
     own: Sequence[float] = [policy.class_thresholds.get(i, policy.threshold) for i in index.tolist()]
     return np.asarray(own)
-
-
-def _top_of_row(row: Array) -> tuple[int, float]:
-    values: list[float] = row.tolist()
-    total = sum(values)
-    if total != total:  # NaN is the one number that differs from itself
-        return NO_CLASS, NO_CONFIDENCE
-    top = max(values)
-    return values.index(top), min(top, 1.0)  # softmax in float32 may round to above 1
-
-
-def _top_of_wide_row(row: Array) -> tuple[int, float]:
-    index = int(row.argmax())
-    top = float(row[index])
-    if top != top:  # argmax finds NaN first
-        return NO_CLASS, NO_CONFIDENCE
-    return index, min(top, 1.0)
-
-
-def _top_of_logits(row: Array) -> tuple[int, float]:
-    values: list[float] = row.tolist()
-    top = max(values)
-    total = 0.0
-    for value in values:
-        total += math.exp(value - top)
-    if total != total:
-        return NO_CLASS, NO_CONFIDENCE
-    return values.index(top), 1.0 / total

@@ -6,8 +6,9 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
-from halocline.decide.gate import NO_CLASS, NO_CONFIDENCE, Policy, RowReader, confidence_of, row_reader
+from halocline.decide.gate import NO_CLASS, NO_CONFIDENCE, Policy, confidence_of
 from halocline.decide.labels import match_labels, to_edge_order
+from halocline.decide.one_row import RowProbabilities, RowReader, row_probabilities, row_reader
 from halocline.decide.scores import probabilities, why_invalid
 from halocline.errors import Misconfigured
 from halocline.ports import Answered, Failed
@@ -70,6 +71,10 @@ class EdgeReader:
         self.read_row: RowReader | None = None
         if confidence is None and self._kind is not None:
             self.read_row = row_reader(self._kind, policy, self.classes or 0)
+        self.row_probabilities: RowProbabilities | None = None
+        """One row of the score output to its class probabilities; None where it holds them as they stand."""
+        if self._kind is not None and not self.gives_probabilities:
+            self.row_probabilities = row_probabilities(self._kind, policy.temperature, self.classes or 0)
 
     @property
     def gives_probabilities(self) -> bool:

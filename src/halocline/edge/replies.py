@@ -36,7 +36,7 @@ class Replies:
         self._labels = edge.labels
         self._reader = reader
         self._score_at = reader.score_at
-        self._scores_as_they_stand = reader.gives_probabilities
+        self._row_probabilities = reader.row_probabilities
         self._output_names = [output.name for output in edge.outputs]
 
     def confident(
@@ -52,7 +52,8 @@ class Replies:
     ) -> Reply:
         """The edge reply of the shortest path: one row, its class and confidence known."""
         label = self._labels[index] if self._labels is not None else None
-        raw = outputs[self._score_at]
+        raw = outputs[self._score_at][0]
+        read = self._row_probabilities
         return Reply(
             id=request_id,
             value=index if label is None else label,
@@ -62,7 +63,7 @@ class Replies:
             degraded=False,
             index=index,
             label=label,
-            scores=raw[0] if self._scores_as_they_stand else self._reader.probabilities(raw)[0],
+            scores=raw if read is None else read(raw),
             outputs={name: array[0] for name, array in zip(self._output_names, outputs, strict=True)},
             edge_s=timing.edge_s,
             gate_s=timing.gate_s,
