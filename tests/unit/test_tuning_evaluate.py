@@ -109,6 +109,13 @@ def test_another_cloud_is_said_to_be_another():
     assert "tuned against the cloud m@2, this one is m@1" in seen.notes[0]
 
 
+def test_a_model_that_does_not_beat_always_saying_one_class_is_found_out():
+    says = np.where(np.arange(800) % 10 < 9, 0, TRUTH)
+    seen = evaluated(Policy(threshold=0.9), y=says)
+    assert any("always saying 'N' is right in 9" in note for note in seen.notes)
+    assert not any("always saying" in note for note in evaluated(Policy(threshold=0.9)).notes)
+
+
 def test_the_rows_tuned_on_are_recognised():
     found = tune(EdgeModel(), Cloud(table(X, ANSWERS)), X, TRUTH, max_loss=0.05, cache=False)
     assert "the very rows that the policy was tuned on" in evaluated(found).notes[0]

@@ -145,6 +145,14 @@ def curve_with(
     )
 
 
+def doubts_of(base: Baselines) -> tuple[str, ...]:
+    """That accuracy tells little, where saying one class always would do as well as the cloud."""
+    if base.majority < base.cloud:
+        return ()
+    told = f"always saying {base.majority_label!r} is right in {percent(base.majority)}, the cloud in"
+    return (f"{told} {percent(base.cloud)}: accuracy tells little here; look at the recall of each class",)
+
+
 def class_name(labels: Sequence[str] | None, index: int) -> str:
     """The name of a class, or its number where it has none."""
     return labels[index] if labels is not None else str(index)

@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from halocline.decide.evidence import Evidence
-from halocline.decide.gate import Policy
+from halocline.decide.gate import NO_CONFIDENCE, Policy
 from halocline.decide.told import percent
 from halocline.errors import Misconfigured
 from halocline.ports import Feed, Function, Model, Upstream
 from halocline.records import Array
 from halocline.stats.bounds import Estimate
 from halocline.stats.calibrate import expected_calibration_error
-from halocline.tuning.curve import Curve, class_name, curve_with
+from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
 from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Latency, Progress, gather
-from halocline.tuning.replay import goes_up, read_edge, right
+from halocline.tuning.replay import goes_up, is_beyond, read_edge, right
 from halocline.tuning.rows import data_digest, read_groups, read_truth
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import Tuned
@@ -144,14 +145,16 @@ def evaluate(
     index, confidence = read_edge(seen, in_force)
     edge_right, cloud_right = right(index, read.index), right(seen.cloud_index, read.index)
     tally = Tally(read.index, edge_right, cloud_right, up, group)
+    new = None if in_force.novelty is None else is_beyond(seen, in_force.novelty)
     evidence = Evidence(
-        confidence=confidence,
+        confidence=confidence if new is None else np.where(new, NO_CONFIDENCE, confidence),
         edge_index=index,
         edge_correct=edge_right,
         cloud_correct=cloud_right,
         label=read.index,
         group=group,
     )
+    curve = curve_with(evidence, tally, in_force.threshold, seen.edge.labels)
     names = [class_name(seen.edge.labels, int(each)) for each in tally.classes]
     gain = tally.gain(TIERED, CLOUD)
     bills = [_bill(seen, calls, cloud_price, link_price) for calls in (int(up.sum()), seen.rows)]
@@ -173,9 +176,9 @@ def evaluate(
         saved=1.0 - float(up.mean()),
         edge_s=seen.edge_s,
         cloud_s=seen.cloud_s,
-        curve=curve_with(evidence, tally, in_force.threshold, seen.edge.labels),
+        curve=curve,
         cost=seen.cost,
-        notes=(*said, *read.notes, *_doubts(tally, in_force), *seen.notes),
+        notes=(*said, *read.notes, *_doubts(tally, in_force), *doubts_of(curve.baselines), *seen.notes),
     )
 
 

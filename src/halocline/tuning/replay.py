@@ -36,6 +36,11 @@ def goes_up(seen: Gathered, policy: Policy) -> Array:
     return up
 
 
+def is_beyond(seen: Gathered, novelty: Novelty) -> Array:
+    """Which rows `[rows]` lie beyond the cut, and go up at any threshold; one without a distance does."""
+    return ~(distances(novelty, features_of(seen, novelty)) <= novelty.cut)
+
+
 def is_new(seen: Gathered, novelty: Novelty, truth: Array) -> Array:
     """Which rows `[rows]` are unlike the others: each measured by what four fifths that leave it out know.
 

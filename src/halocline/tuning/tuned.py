@@ -22,7 +22,7 @@ from halocline.records import Array, ModelSpec
 from halocline.stats.bounds import bootstrap, upper_bound
 from halocline.stats.calibrate import fit_temperature
 from halocline.stats.novelty import Novelty, fit_novelty
-from halocline.tuning.curve import Curve, curve_with
+from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Progress, gather
 from halocline.tuning.replay import features_of, goes_up, is_new, read_edge, right
 from halocline.tuning.rows import counted_once, data_digest, read_groups, read_truth
@@ -166,7 +166,11 @@ def tune(
             disagreement=_disagreement(seen, policy, rest, group, alpha) if read is not None else None,
         ),
         curve=curve,
-        warnings=(*copied, *(_named(line, seen.edge.labels) for line in chosen.warnings)),
+        warnings=(
+            *copied,
+            *doubts_of(curve.baselines),
+            *(_named(line, seen.edge.labels) for line in chosen.warnings),
+        ),
         cost=seen.cost,
         rows=seen.rows,
         groups=None if group is None else len(np.unique(group)),
