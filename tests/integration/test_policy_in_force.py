@@ -291,6 +291,31 @@ def connected_anyway(server):
     return cloud
 
 
+def test_rows_that_went_up_count_as_checks_without_a_loss(edge, big, digits):
+    for more in ({}, {"want_async": True}):
+        with hc.Tiered(
+            edge, big, threshold=1.0, spot_check=hc.SpotCheck(share=1.0), deadline_s=5.0, **more
+        ) as tiered:
+            tiered.infer_batch(digits.x[:40])
+            tiered.infer(digits.x[0])
+            eventually(lambda tiered=tiered: tiered.health().promise.checks == 41)
+            assert tiered.health().promise.loss == 0.0
+
+
+def test_answers_that_only_the_budget_kept_are_checked_too(edge, digits):
+    def otherwise(x):
+        return np.roll(edge.run(edge.conform_batch(x))[-1], 1, axis=1)
+
+    budget = hc.EscalationBudget(per_minute=0, burst=1)
+    with hc.Tiered(
+        edge, otherwise, threshold=1.0, budget=budget, spot_check=hc.SpotCheck(share=1.0), deadline_s=5.0
+    ) as tiered:
+        replies = tiered.infer_batch(digits.x[:40])
+        assert sum(reply.reason is hc.Reason.BUDGET for reply in replies) == 39
+        eventually(lambda: tiered.health().promise.checks == 40)
+        assert tiered.health().promise.loss == pytest.approx(39 / 40)
+
+
 def test_a_check_that_comes_late_is_counted_once(edge, server, digits):
     server.slow_s = 0.3
     heard = []

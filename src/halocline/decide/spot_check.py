@@ -13,8 +13,8 @@ _WORD = (1 << 64) - 1
 class SpotCheck(msgspec.Struct, frozen=True, kw_only=True):
     """This share of the confident answers is sent up too, to see whether confidence deserves trust.
 
-    Each row is drawn with the probability `share`, whatever the others were; `seed` makes the drawing
-    repeatable. Raises Misconfigured (HAL-101).
+    So are those that only the budget kept at the edge. Each row is drawn with the probability `share`,
+    whatever the others were; `seed` makes the drawing repeatable. Raises Misconfigured (HAL-101).
     """
 
     share: float = 0.01

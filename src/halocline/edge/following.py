@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from halocline.wire.policy_file import PolicyFile
 
 
+_STAYED = (Reason.CONFIDENT, Reason.BUDGET)
+"""An answer that the budget kept may be lost like any other; of a degraded one the cloud cannot tell."""
+
+
 class Following:
     """What a policy that is watched does beside answering; it changes no reply. Thread-safe."""
 
@@ -56,19 +60,24 @@ class Following:
             self._row(drawn.get(at, 0), int(rows.index[at]), float(judged.sureness[at]), own, replies[at])
 
     def _row(self, gap: int, index: int, sureness: float, feed: Feed, reply: Reply) -> None:
+        if reply.tier is Tier.CLOUD and reply.index is None:
+            return  # without classes there is no telling what is lost
         if reply.tier is Tier.CLOUD:
             differs = index != reply.index
             if gap:
                 self.watching.checked(gap, sureness, stayed=False, differs=differs)
             else:
                 self.watching.learn(sureness, differs=differs)
-        elif gap and reply.reason is Reason.CONFIDENT and self.checks is not None:
+        elif gap and reply.reason is Reason.PENDING:
+            self.watching.went_up(gap)
+        elif gap and reply.reason in _STAYED and self.checks is not None:
             self._send(self.checks, gap, sureness, feed, reply)
 
     def _send(self, checks: SpotChecks, gap: int, sureness: float, feed: Feed, reply: Reply) -> None:
         def arrived(cloud: CloudRows) -> None:
             for correction in self._replies.corrections(cloud, [reply.id], [reply.value], checks.probability):
-                self.watching.checked(gap, sureness, stayed=True, differs=correction.changed)
+                if correction.prediction.index is not None:
+                    self.watching.checked(gap, sureness, stayed=True, differs=correction.changed)
                 self._corrections.put(correction)
 
         checks.send(Spot(reply.id, feed, arrived))

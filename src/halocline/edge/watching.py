@@ -83,6 +83,11 @@ class Watching:
             else:
                 self._personal.check(sureness, lost=differs)
 
+    def went_up(self, gap: int) -> None:
+        """A row that was drawn and went up; the cloud has not answered yet, but nothing of it can be lost."""
+        with self._lock:
+            self._watch = checked(self._watch, gap, lost=False, probability=self._probability)
+
     def learn(self, sureness: float, *, differs: bool) -> None:
         """A row that went up because everything does: it tells as much as a check."""
         if self._personal is not None:
