@@ -302,6 +302,20 @@ def test_rows_that_went_up_count_as_checks_without_a_loss(edge, big, digits):
             assert tiered.health().promise.loss == 0.0
 
 
+def test_the_checks_of_a_batch_travel_in_one_call(edge, digits):
+    calls = []
+
+    def cloud(x):
+        calls.append(len(x))
+        return edge.run(edge.conform_batch(x))[-1]
+
+    with hc.Tiered(edge, cloud, threshold=0.0, spot_check=hc.SpotCheck(share=0.5)) as tiered:
+        tiered.infer_batch(digits.x)
+        eventually(lambda: tiered.health().promise.checks > 100)
+        assert calls == [tiered.health().spot_checks["sent"]] == [tiered.health().corrections]
+        assert tiered.health().spot_checks["dropped"] == 0
+
+
 def test_answers_that_only_the_budget_kept_are_checked_too(edge, digits):
     def otherwise(x):
         return np.roll(edge.run(edge.conform_batch(x))[-1], 1, axis=1)

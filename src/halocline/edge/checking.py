@@ -14,14 +14,14 @@ from halocline.edge.route import Route
 from halocline.ports import Feed
 
 MAX_WAITING = 64
-"""So many checks wait to be sent; beyond, one is dropped and counted, so that memory is bounded."""
+"""The checks of so many calls wait to be sent; beyond, they are dropped and counted: memory is bounded."""
 CLOSE_S = 1.0
 
 
 class Spot(msgspec.Struct, frozen=True):
-    """A confident answer that was drawn: the row as the edge took it, and what to do with the verdict."""
+    """Answers of one call that were drawn: their rows as the edge took them, and what takes the verdict."""
 
-    request_id: str
+    ids: tuple[str, ...]
     feed: Feed
     on_verdict: Callable[[CloudRows], None]
 
@@ -64,11 +64,11 @@ class SpotChecks:
             return found
 
     def send(self, spot: Spot) -> None:
-        """Have the cloud asked soon; dropped where too many wait. The row is copied: callers reuse it."""
+        """Have the cloud asked soon; dropped where too many wait. Rows are copied: callers reuse them."""
         copied = {name: np.array(array) for name, array in spot.feed.items()}
         with self._lock:
             if self._closed or self._waiting.qsize() >= MAX_WAITING:
-                self.dropped += 1
+                self.dropped += len(spot.ids)
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="halocline spot checks", daemon=True)
@@ -86,12 +86,13 @@ class SpotChecks:
 
     def _work(self) -> None:
         while (spot := self._waiting.get()) is not None and not self._closed:
-            plan = self._route.plan_check(spot.feed)
+            count = len(spot.ids)
+            plan = self._route.plan_check(spot.feed, count)
             with self._lock:
                 if not plan.up.size:
-                    self.dropped += 1
+                    self.dropped += count
                     continue
-                self.sent += 1
+                self.sent += count
             self._up.send(
-                plan.feed, 1, plan.payload_bytes, call_id=spot.request_id, on_verdict=spot.on_verdict
+                plan.feed, count, plan.payload_bytes, call_id=spot.ids[0], on_verdict=spot.on_verdict
             )

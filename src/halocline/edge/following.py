@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from halocline.decide.spot_check import SpotCheck
 from halocline.decide.watch import Promised
 from halocline.edge import policies
@@ -26,6 +28,14 @@ _STAYED = (Reason.CONFIDENT, Reason.BUDGET)
 """An answer that the budget kept may be lost like any other; of a degraded one the cloud cannot tell."""
 
 
+class _Drawn(msgspec.Struct, frozen=True):
+    """An answer that is to be checked, and for how many rows it stands."""
+
+    reply: Reply
+    gap: int
+    sureness: float
+
+
 class Following:
     """What a policy that is watched does beside answering; it changes no reply. Thread-safe."""
 
@@ -40,8 +50,8 @@ class Following:
     def one(self, index: int, sureness: float, feed: Feed, reply: Reply) -> None:
         """After one reply; `index` is the class that the edge gave."""
         gap = 0 if self.checks is None else self.checks.draw()
-        if gap or self.watching.every_row_is_a_check:
-            self._row(gap, index, sureness, feed, reply)
+        if (gap or self.watching.every_row_is_a_check) and self._is_to_be_sent(gap, index, sureness, reply):
+            self._send(feed, [_Drawn(reply, gap, sureness)])
 
     def many(
         self, rows: Rows, judged: Judged, feed: Feed, replies: Sequence[Reply], threshold: float | None
@@ -50,37 +60,47 @@ class Following:
         if threshold is not None:
             self.watching.overridden(threshold, len(replies))
             return
-        drawn = (
-            {}
-            if self.checks is None
-            else {each.at: each.gap for each in self.checks.draw_among(len(replies))}
-        )
-        for at in range(len(replies)) if self.watching.every_row_is_a_check else drawn:
-            own = {name: array[at : at + 1] for name, array in feed.items()}
-            self._row(drawn.get(at, 0), int(rows.index[at]), float(judged.sureness[at]), own, replies[at])
+        drawn = [] if self.checks is None else self.checks.draw_among(len(replies))
+        gaps = {each.at: each.gap for each in drawn}
+        up: list[int] = []
+        for at in range(len(replies)) if self.watching.every_row_is_a_check else gaps:
+            gap, sureness = gaps.get(at, 0), float(judged.sureness[at])
+            if self._is_to_be_sent(gap, int(rows.index[at]), sureness, replies[at]):
+                up.append(at)
+        if up:
+            self._send(
+                {name: array[up] for name, array in feed.items()},
+                [_Drawn(replies[at], gaps[at], float(judged.sureness[at])) for at in up],
+            )
 
-    def _row(self, gap: int, index: int, sureness: float, feed: Feed, reply: Reply) -> None:
-        if reply.tier is Tier.CLOUD and reply.index is None:
-            return  # without classes there is no telling what is lost
+    def _is_to_be_sent(self, gap: int, index: int, sureness: float, reply: Reply) -> bool:
+        """Whether a row that was drawn needs a check; of one that went up, take what it tells."""
         if reply.tier is Tier.CLOUD:
+            if reply.index is None:
+                return False  # without classes there is no telling what is lost
             differs = index != reply.index
             if gap:
                 self.watching.checked(gap, sureness, stayed=False, differs=differs)
             else:
                 self.watching.learn(sureness, differs=differs)
-        elif gap and reply.reason is Reason.PENDING:
+            return False
+        if gap and reply.reason is Reason.PENDING:
             self.watching.went_up(gap)
-        elif gap and reply.reason in _STAYED and self.checks is not None:
-            self._send(self.checks, gap, sureness, feed, reply)
+        return bool(gap) and reply.reason in _STAYED
 
-    def _send(self, checks: SpotChecks, gap: int, sureness: float, feed: Feed, reply: Reply) -> None:
+    def _send(self, feed: Feed, drawn: "Sequence[_Drawn]") -> None:
+        assert self.checks is not None
+        ids, replied = [each.reply.id for each in drawn], [each.reply.value for each in drawn]
+        probability = self.checks.probability
+
         def arrived(cloud: CloudRows) -> None:
-            for correction in self._replies.corrections(cloud, [reply.id], [reply.value], checks.probability):
+            verdicts = self._replies.corrections(cloud, ids, replied, probability)
+            for each, correction in zip(drawn, verdicts, strict=True):
                 if correction.prediction.index is not None:
-                    self.watching.checked(gap, sureness, stayed=True, differs=correction.changed)
+                    self.watching.checked(each.gap, each.sureness, stayed=True, differs=correction.changed)
                 self._corrections.put(correction)
 
-        checks.send(Spot(reply.id, feed, arrived))
+        self.checks.send(Spot(tuple(ids), feed, arrived))
 
     def close(self) -> None:
         """Send no more checks."""

@@ -74,14 +74,15 @@ class Route:
             payload_bytes = _bytes_of(travelling)
         return Plan(up, decisions.reasons, travelling, payload_bytes)
 
-    def plan_check(self, feed: Feed) -> Plan:
-        """The plan for one sure row that is to be checked: no budget counts, and no deadline."""
-        travelling = self._travelling(feed, _FIRST, 1)
+    def plan_check(self, feed: Feed, count: int) -> Plan:
+        """The plan for sure rows that are to be checked: no budget counts, and no deadline."""
+        every = np.arange(count)
+        travelling = self._travelling(feed, every, count)
         if travelling is None:
-            return Plan(_NONE, [Reason.NOT_SENT], {}, 0)
+            return Plan(_NONE, [Reason.NOT_SENT] * count, {}, 0)
         payload_bytes = _bytes_of(travelling)
-        granted, otherwise = self._up.grant(1, 0, 0, payload_bytes, float("inf"), budgeted=False)
-        return Plan(_FIRST if granted else _NONE, [otherwise], travelling, payload_bytes)
+        granted, otherwise = self._up.grant(count, 0, 0, payload_bytes, float("inf"), budgeted=False)
+        return Plan(every if granted else _NONE, [otherwise] * count, travelling, payload_bytes)
 
     def plan_unsure(self, feed: Feed, rows_before: int, time_left_s: float) -> Plan:
         """The plan for one row that the gate did not let stay."""
