@@ -17,7 +17,6 @@ from halocline.edge.corrections import Corrections
 from halocline.edge.escalation import Escalation
 from halocline.edge.ids import new_id
 from halocline.edge.judge import Judge
-from halocline.edge.pool import AsyncPool
 from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
 from halocline.edge.replies import Replies, Timing, outcome_of
 from halocline.edge.route import Plan, Route
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from halocline.decide.spot_check import SpotCheck
     from halocline.edge.following import Following
     from halocline.edge.health import Health
+    from halocline.edge.pool import AsyncPool
     from halocline.wire.policy_file import PolicyFile
 
 
@@ -111,7 +111,7 @@ class Tiered:
         self._counts = dict.fromkeys(Reason, 0)
         self._unbudgeted_rows = 0
         self._sink_errors = 0
-        self._pool = AsyncPool()
+        self._pool: AsyncPool | None = None
         self._closed = False
         # Looked up once: the edge path is a few microseconds long.
         self._conform = edge.conform
@@ -165,7 +165,7 @@ class Tiered:
         Time spent waiting for a thread counts: the deadline runs from this call on.
         """
         ask = partial(self._infer, sample, time.perf_counter(), threshold, deadline_s, want_async)
-        return await self._pool.submit(ask)
+        return await self._threads().submit(ask)
 
     async def ainfer_batch(
         self,
@@ -177,7 +177,7 @@ class Tiered:
     ) -> list[Reply]:
         """`infer_batch` for callers in an event loop; as `ainfer`."""
         ask = partial(self._infer_batch, batch, time.perf_counter(), threshold, deadline_s, want_async)
-        return await self._pool.submit(ask)
+        return await self._threads().submit(ask)
 
     def corrections(self, timeout_s: float | None = None) -> Iterator[Correction]:
         """The cloud's late verdicts as they come, where no `on_correction` was given.
@@ -205,12 +205,15 @@ class Tiered:
 
     def close(self) -> None:
         """End the cloud's connections and every thread. May be called again."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
+            pool = self._pool
         if self._following is not None:
             self._following.close()
         self._upstream.close()
         self._corrections.close()
-        self._pool.close()
+        if pool is not None:
+            pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -465,3 +468,13 @@ class Tiered:
         except Exception:
             with self._lock:
                 self._sink_errors += 1
+
+    def _threads(self) -> "AsyncPool":
+        from halocline.edge.pool import AsyncPool  # only callers in an event loop need it
+
+        with self._lock:
+            if self._closed:
+                raise Rejected("HAL-406", "this Tiered is closed")
+            if self._pool is None:
+                self._pool = AsyncPool()
+            return self._pool
