@@ -1,0 +1,1 @@
+"""Real public data sets that the user has on disk: read, trained on, and kept apart by patient or speaker."""
