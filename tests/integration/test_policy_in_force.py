@@ -72,6 +72,18 @@ def sure_rows(tiered, x):
 # From a file
 
 
+def test_a_policy_lowered_in_code_is_void(edge, big, digits):
+    file = made_for(edge, big, digits)
+    lower = msgspec.structs.replace(file, policy=msgspec.structs.replace(file.policy, threshold=0.1))
+    by_class = made_for(edge, big, digits, policy=hc.Policy(threshold=0.8, class_thresholds={1: 0.9}))
+    by_class.policy.class_thresholds[1] = 0.0
+    for changed in (lower, by_class):
+        with hc.Tiered(edge, big, policy=changed) as tiered:
+            told = tiered.health().promise
+            assert (told.state, told.max_loss) == ("void", None)
+            assert "changed since it was tuned" in told.reason
+
+
 def test_a_policy_is_read_from_its_path_and_owned_by_the_file(tmp_path, edge, big, digits):
     path = tmp_path / "policy.toml"
     write_policy(path, made_for(edge, big, digits, policy=hc.Policy(threshold=0.99)))

@@ -120,7 +120,56 @@ def test_a_policy_changed_by_hand_still_decides_and_promises_nothing(path):
     again = read_policy(path)
     assert again.policy.threshold == 0.4
     assert again.promise.scope == "none"
-    assert "changed after it was tuned" in again.promise.reason
+    assert "changed since it was tuned" in again.promise.reason
+
+
+def lowered(file):
+    return msgspec.structs.replace(file, policy=msgspec.structs.replace(file.policy, threshold=0.1))
+
+
+def test_a_policy_changed_in_code_promises_nothing_and_saving_does_not_launder_it(path):
+    write_policy(path, made())
+    tuned = read_policy(path)
+    changed = lowered(tuned)
+    assert changed.promise.scope == "none"
+    assert "changed since it was tuned" in changed.promise.reason
+    for _ in range(2):
+        write_policy(path, changed)
+        changed = read_policy(path)
+        assert changed.policy.threshold == 0.1
+        assert changed.promise.scope == "none"
+        assert "changed since it was tuned" in changed.promise.reason
+        assert changed.policy_digest == tuned.policy_digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("max_loss = 0.01", "max_loss = 0.3"),
+        ("alpha = 0.1", "alpha = 1e-6"),
+        ('scope = "rows"', 'scope = "groups"'),
+        ("rows = 500", "rows = 50000"),
+        ("disagreement = 0.031", "disagreement = 1.0"),
+        ('cloud = "cloud@3"', 'cloud = "cloud@4"'),
+        ("policy_digest", "#"),
+    ],
+)
+def test_a_promise_changed_by_hand_is_none(path, old, new):
+    write_policy(path, made())
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    assert read_policy(path).promise.scope == "none"
+
+
+def test_whole_numbers_and_single_precision_keep_the_promise(path):
+    for value in (1, np.float32(0.71)):
+        file = made()
+        file = msgspec.structs.replace(
+            file, policy=msgspec.structs.replace(file.policy, threshold=value), policy_digest=""
+        )
+        write_policy(path, file)
+        assert read_policy(path).promise.scope == "rows"
 
 
 def test_a_diff_names_each_setting_that_changed_and_no_other():
@@ -130,6 +179,7 @@ def test_a_diff_names_each_setting_that_changed_and_no_other():
         old,
         policy=msgspec.structs.replace(old.policy, threshold=0.65, budget=None),
         promise=msgspec.structs.replace(PROMISE, max_loss=0.02),
+        policy_digest="",  # as tuned anew
     )
     assert diff_policy(old, new) == [
         "policy.threshold: 0.71 -> 0.65",
@@ -152,6 +202,13 @@ def test_a_diff_names_each_setting_that_changed_and_no_other():
         ("[promise]", "[promise", "HAL-110", ["not TOML", "line"]),
         ("burst = 10.0", "burst = 0", "HAL-101", ["burst"]),
         ('scope = "rows"', 'scope = "everyone"', "HAL-110", ["everyone"]),
+        ("max_loss = 0.01", "max_loss = nan", "HAL-101", ["promise.max_loss", "nan"]),
+        ("max_loss = 0.01", "max_loss = -1.0", "HAL-101", ["promise.max_loss", "-1"]),
+        ("max_loss = 0.01\n", "", "HAL-110", ["promise.max_loss", "rows"]),
+        ("alpha = 0.1\n", "", "HAL-110", ["promise.alpha", "rows"]),
+        ("alpha = 0.1", "alpha = inf", "HAL-101", ["promise.alpha", "inf"]),
+        ("disagreement = 0.031", "disagreement = nan", "HAL-101", ["disagreement", "nan"]),
+        ("rows = 500", "rows = -5", "HAL-101", ["promise.rows", "-5"]),
     ],
 )
 def test_what_is_wrong_is_one_line_that_names_it(path, old, new, code, words):

@@ -51,13 +51,14 @@ class Promised(msgspec.Struct, frozen=True, kw_only=True):
     `disagreement` is the most, by the data tuned on, that the cloud differs from the edge's answers as a
     share of all rows; None where losses were counted by the cloud's word, so that the promise is the limit.
     `same_bytes` tells whether the cloud model has the digest tuned with, None where that is not known;
-    `overruled` why the policy does not decide at all.
+    `overruled` why the policy does not decide at all; `changed` that it is not the one that was tuned.
     """
 
     cloud: str
     same_bytes: bool | None = None
     overruled: str = ""
     disagreement: float | None = None
+    changed: bool = False
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +146,7 @@ def _state(
     if promise is None:
         return PromiseState.NONE, f"the threshold was set by the {owner}, not tuned: it promises nothing"
     if promise.scope == "none":
-        return PromiseState.NONE, promise.reason
+        return PromiseState.VOID if promised.changed else PromiseState.NONE, promise.reason
     if promised.overruled:
         return PromiseState.VOID, promised.overruled
     if watch.lowered:

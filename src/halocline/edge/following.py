@@ -132,6 +132,7 @@ def follow(
             same_bytes=policies.is_same_cloud(file, cloud),
             disagreement=file.disagreement,
             overruled="the mode edge_only never asks the cloud" if route.mode is Mode.EDGE_ONLY else "",
+            changed=policies.is_changed(file),
         )
     watching = Watching(
         None if file is None else file.promise,

@@ -26,7 +26,8 @@ def file_of(given: object, edge: Model) -> "PolicyFile":
         where = f"{Path(given)}: "
         file = read_policy(given)
     elif hasattr(given, "edge_digest"):
-        file = cast("PolicyFile", given)
+        # made anew, so that it is compared with what was tuned: the thresholds by class can be written to
+        file = msgspec.structs.replace(cast("PolicyFile", given))
     else:
         raise Misconfigured("HAL-102", f"policy must be a Policy, a PolicyFile or a path, got {given!r}")
     seen: str = getattr(edge, "digest", "") if file.edge_digest else ""
@@ -44,6 +45,13 @@ def file_of(given: object, edge: Model) -> "PolicyFile":
         )
         return msgspec.structs.replace(file, promise=unknown)
     return file
+
+
+def is_changed(file: "PolicyFile") -> bool:
+    """Whether the file lost its promise because it was changed since it was tuned."""
+    from halocline.wire.policy_file import CHANGED
+
+    return file.promise.scope == "none" and file.promise.reason == CHANGED
 
 
 def is_same_cloud(file: "PolicyFile", cloud: object) -> bool | None:

@@ -10,16 +10,16 @@ import msgspec
 
 from halocline.errors import HaloclineError, Misconfigured
 from halocline.wire import novelty_file
-from halocline.wire.policy_form import VERSION, Form, PolicyFile, flat, known_at, tables
+from halocline.wire.policy_form import CHANGED, VERSION, Form, PolicyFile, flat, known_at, tables
 from halocline.wire.toml import Value, document
 
-__all__ = ["PolicyFile", "diff_policy", "read_policy", "write_policy"]
+__all__ = ["CHANGED", "PolicyFile", "diff_policy", "read_policy", "write_policy"]
 
 MAX_FILE_BYTES = 1 << 20
 """A policy is a page; what is larger is something else."""
 _HEAD = """\
 A Halocline policy: from which confidence on the edge model's answer stands, and what that promises.
-Made by `halocline tune`. Where [policy] is changed by hand, [promise] does not hold any more: tune again."""
+Made by `halocline tune`. Where anything is changed by hand, [promise] does not hold any more: tune again."""
 
 
 def read_policy(path: str | os.PathLike[str]) -> PolicyFile:

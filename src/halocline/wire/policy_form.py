@@ -1,20 +1,27 @@
 """Say how a policy and its promise are laid out in a file: which tables, which keys, and what they become."""
 
 import hashlib
+import math
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from halocline.decide.allowance import EscalationBudget
+from halocline.decide.checks import check_number
 from halocline.decide.gate import Policy, Score
 from halocline.decide.personal import Personal, Start
 from halocline.decide.promise import Promise
+from halocline.errors import Misconfigured
 from halocline.wire import novelty_file
-from halocline.wire.toml import Value, document
+from halocline.wire.toml import Value
 
 VERSION = 1
+CHANGED = "no promise any more: it was changed since it was tuned; tune again"
+_NOT_SEALED = "none"
+"""Stands for the digest of a file that has none: it is no file as it was tuned."""
 
 
 class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +31,11 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     `tuned` the day, as YYYY-MM-DD; `halocline` the version that tuned. `disagreement` is the most, by
     those data, that the cloud differs from the edge's answers as a share of all rows: what spot checks
     may find. None where the cloud's word counted as the truth, so that the promised loss is that limit.
+
+    `policy_digest` tells policy, promise and what they were made with as they were tuned: left out, it is
+    taken of what is given, and from then on it stays. Where something was changed since, the promise
+    gives way to one of scope "none" that says so. Raises Misconfigured (HAL-101, HAL-110) for a promise
+    that is out of range or not whole.
     """
 
     policy: Policy
@@ -35,6 +47,15 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     tuned: str = ""
     halocline: str = ""
     disagreement: float | None = None
+    policy_digest: str = ""
+
+    def __post_init__(self) -> None:
+        check_promise(self.promise, self.disagreement)
+        seen = _digest_of(self)
+        if not self.policy_digest:
+            msgspec.structs.force_setattr(self, "policy_digest", seen)
+        elif self.policy_digest != seen and self.promise.scope != "none":
+            msgspec.structs.force_setattr(self, "promise", Promise(scope="none", reason=CHANGED))
 
 
 class _Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,32 +130,46 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
         promise = Promise(**msgspec.structs.asdict(self.promise))
         with_what = msgspec.structs.asdict(self.made_with)
-        if with_what.pop("policy_digest") != _policy_digest(policy, told.novelty):
-            promise = Promise(
-                scope="none",
-                reason="no promise any more: [policy] was changed after it was tuned; tune again",
-            )
+        with_what["policy_digest"] = self.made_with.policy_digest or _NOT_SEALED
         return PolicyFile(policy=policy, promise=promise, **with_what)
+
+
+def check_promise(promise: Promise, disagreement: float | None) -> None:
+    """Raise Misconfigured for a promise that is out of range (HAL-101) or not whole (HAL-110)."""
+    if promise.scope in ("rows", "groups"):
+        for name in ("max_loss", "alpha"):
+            if getattr(promise, name) is None:
+                raise Misconfigured(
+                    "HAL-110",
+                    f"promise.{name} is missing, and the scope {promise.scope!r} needs it; tune again",
+                )
+    shares = {
+        **{
+            f"promise.{name}": getattr(promise, name)
+            for name in ("max_loss", "alpha", "certified_loss", "share")
+        },
+        **{f"promise.class_floors.{index}": floor for index, floor in promise.class_floors.items()},
+        "made_with.disagreement": disagreement,
+    }
+    for name, value in shares.items():
+        if value is not None:
+            check_number(name, value, 0.0, 1.0)
+    for name in ("rows", "groups"):
+        count = getattr(promise, name)
+        if count is not None:
+            check_number(f"promise.{name}", count, 0, math.inf, whole=True)
 
 
 def tables(made: PolicyFile, side: novelty_file.Side | None) -> dict[str, dict[str, Value | None]]:
     """The tables of the file, in their order."""
     promise = made.promise
+    with_what = {key: value for key, value in _fields(made).items() if key not in ("policy", "promise")}
     return {
         "": {"version": VERSION},
         **_policy_tables(made.policy, side),
         "promise": {key: value for key, value in _fields(promise).items() if key != "class_floors"},
         "promise.class_floors": _by_index(promise.class_floors),
-        "made_with": {
-            "edge_digest": made.edge_digest,
-            "cloud": made.cloud,
-            "cloud_digest": made.cloud_digest,
-            "data_digest": made.data_digest,
-            "tuned": made.tuned,
-            "halocline": made.halocline,
-            "disagreement": made.disagreement,
-            "policy_digest": _policy_digest(made.policy, side),
-        },
+        "made_with": with_what,
     }
 
 
@@ -153,11 +188,25 @@ def _policy_tables(policy: Policy, side: novelty_file.Side | None) -> dict[str, 
     }
 
 
-def _policy_digest(policy: Policy, side: novelty_file.Side | None) -> str:
-    """Tells whether [policy] is as it was tuned; the name of the side file does not matter."""
-    told = document("", _policy_tables(policy, None))
-    arrays = "" if side is None else f"{side.output} {side.cut!r} {side.digest}"
-    return f"sha256:{hashlib.sha256(f'{told} {arrays}'.encode()).hexdigest()}"
+def _digest_of(made: PolicyFile) -> str:
+    """Tells whether the file is as it was tuned; the name of the side file does not matter."""
+    seen = hashlib.sha256()
+    for table, values in tables(made, None).items():
+        told = {key: _plain(each) for key, each in values.items() if each is not None}
+        told.pop("policy_digest", None)
+        seen.update(repr((table, sorted(told.items()))).encode())
+    novelty = made.policy.novelty
+    if novelty is not None:
+        seen.update(repr((novelty.output, float(novelty.cut))).encode())
+        for array in (novelty.means, novelty.precision):
+            seen.update(repr((array.shape, array.dtype.str)).encode())
+            seen.update(array.tobytes())
+    return f"sha256:{seen.hexdigest()}"
+
+
+def _plain(value: Value) -> str:
+    """One text for each value: 1 and 1.0 are the same threshold."""
+    return repr(float(value)) if isinstance(value, Real) else str(value)
 
 
 def _fields(value: msgspec.Struct | None) -> dict[str, Any]:
