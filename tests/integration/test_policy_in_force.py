@@ -100,6 +100,13 @@ def test_a_policy_is_read_from_its_path_and_owned_by_the_file(tmp_path, edge, bi
             assert tiered.health().threshold_owner == "file"
 
 
+def test_what_tune_gives_is_a_policy_with_its_promise(edge, big, digits):
+    tuned = hc.tune(edge, big, digits.x[:300], digits.y[:300], max_loss=0.05, cache=False)
+    with hc.Tiered(edge, big, policy=tuned) as tiered:
+        assert tiered.infer(digits.x[0]).policy is hc.Owner.FILE
+        assert tiered.health().threshold == tuned.policy.threshold
+
+
 def test_a_threshold_in_code_and_one_of_a_request_say_so(edge, big, digits):
     with hc.Tiered(edge, big, threshold=0.5) as tiered:
         assert tiered.infer(digits.x[0]).policy is hc.Owner.CODE

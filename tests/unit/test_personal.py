@@ -1,5 +1,7 @@
 """A device comes to a promise and a threshold of its own by its own checks only, within bounds."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,10 @@ def test_rules_out_of_range_are_named(setting, code):
 def test_a_share_and_a_threshold_of_its_own_do_not_go_together():
     with pytest.raises(Misconfigured, match="share and personal"):
         Policy(share=0.2, personal=Personal(max_loss=0.05))
+
+
+def test_a_check_without_a_number_is_refused():
+    policy = Policy(personal=Personal(max_loss=0.1))
+    with pytest.raises(Misconfigured, match="sureness") as caught:
+        policy.update([Check(0.9, False), Check(math.nan, True)])
+    assert caught.value.code == "HAL-101"

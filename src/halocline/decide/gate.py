@@ -91,7 +91,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     def update(self, checks: "Iterable[Check]") -> "PolicyUpdate":
         """What these checks of one device say of its threshold (see `decide/personal.py`).
 
-        Raises Misconfigured (HAL-102) where the policy has no `personal`.
+        Raises Misconfigured: HAL-102 where the policy has no `personal`, HAL-101 for a sureness of NaN.
         """
         from halocline.decide.personal import update_from  # only devices that learn need it
 

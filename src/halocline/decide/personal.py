@@ -7,6 +7,7 @@ are certified from the top down and the chance that any that loses too much ever
 however often one looks: Learn then Test in a fixed sequence, with evidence that is valid at any time.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable
 from enum import StrEnum
@@ -166,9 +167,13 @@ def withdrawn(policy: Policy, before: Policy, reason: str) -> PolicyUpdate:
 
 
 def update_from(policy: Policy, checks: Iterable[Check]) -> PolicyUpdate:
-    """As `update`, from the checks themselves."""
+    """As `update`, from the checks themselves. Raises Misconfigured (HAL-101) for a sureness of NaN too."""
     evidence = Evidence()
     for check in checks:
+        if math.isnan(check.sureness):  # it would count as a check that loses nothing
+            raise Misconfigured(
+                "HAL-101", "sureness of a check must be a number, got nan; leave that row out"
+            )
         evidence = learnt(evidence, check)
     return update(policy, evidence)
 

@@ -12,6 +12,7 @@ from halocline.ports import Function, Model, Upstream
 from halocline.records import Mode
 
 if TYPE_CHECKING:
+    from halocline.edge.policies import HasFile
     from halocline.wire.policy_file import PolicyFile
 
 LONGEST_S = 86_400
@@ -64,7 +65,7 @@ def seconds(name: str, value: float) -> float:
 
 
 def policy_of(
-    policy: "Policy | PolicyFile | str | os.PathLike[str] | None",
+    policy: "Policy | PolicyFile | HasFile | str | os.PathLike[str] | None",
     edge: Model,
     threshold: float | None,
     score: Score | str,

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
@@ -14,12 +14,21 @@ if TYPE_CHECKING:
     from halocline.wire.policy_file import PolicyFile
 
 
+class HasFile(Protocol):
+    """What holds a policy file, as `halocline.tuning.Tuned` does."""
+
+    @property
+    def file(self) -> "PolicyFile":
+        """The policy with what it promises."""
+
+
 def file_of(given: object, edge: Model) -> "PolicyFile":
     """The policy file given, or the one at the path given, if it was made for this edge model.
 
     Raises Misconfigured: HAL-102 (neither), HAL-110 (no such policy), HAL-207 (made for another model).
     """
     where = ""
+    given = getattr(given, "file", given)  # what `tune` gives holds one
     if isinstance(given, str | os.PathLike):
         from halocline.wire.policy_file import read_policy
 
@@ -29,7 +38,9 @@ def file_of(given: object, edge: Model) -> "PolicyFile":
         # made anew, so that it is compared with what was tuned: the thresholds by class can be written to
         file = msgspec.structs.replace(cast("PolicyFile", given))
     else:
-        raise Misconfigured("HAL-102", f"policy must be a Policy, a PolicyFile or a path, got {given!r}")
+        raise Misconfigured(
+            "HAL-102", f"policy must be a Policy, a PolicyFile, what tune gives, or a path, got {given!r}"
+        )
     seen: str = getattr(edge, "digest", "") if file.edge_digest else ""
     if seen and seen != file.edge_digest:
         raise Misconfigured(

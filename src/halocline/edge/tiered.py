@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from halocline.edge.following import Following
     from halocline.edge.health import Health
     from halocline.edge.pool import AsyncPool
+    from halocline.edge.policies import HasFile
     from halocline.wire.policy_file import PolicyFile
 
 
@@ -45,8 +46,8 @@ class Tiered:
     be cut short; `label_map` gives the edge label of each cloud label that is named otherwise;
     `confidence` reads one confidence a row from any outputs.
     `outcomes` receives what was decided of each request. `policy` sets threshold, score, temperature,
-    class thresholds, budget and more in one value; as a file, or its path, it is what `halocline tune`
-    made, and `health().promise` tells how its promise stands. `spot_check` has a share of the sure
+    class thresholds, budget and more in one value; as a file, its path, or what `tune` gave, it is what
+    was tuned, and `health().promise` tells how its promise stands. `spot_check` has a share of the sure
     answers checked by the cloud behind the caller's back; the verdicts come as Corrections. Closing it
     closes the cloud it was given.
 
@@ -67,7 +68,7 @@ class Tiered:
         temperature: float = 1.0,
         class_thresholds: Mapping[int | str, float] | None = None,
         budget: EscalationBudget | None = None,
-        policy: "Policy | PolicyFile | str | os.PathLike[str] | None" = None,
+        policy: "Policy | PolicyFile | HasFile | str | os.PathLike[str] | None" = None,
         spot_check: "SpotCheck | None" = None,
         breaker: BreakerLimits | None = BreakerLimits(),  # noqa: B008 - frozen
         want_async: bool = False,
