@@ -439,6 +439,25 @@ def test_a_cloud_that_is_not_reached_leaves_the_promise_unwatched(edge, server, 
         assert tiered.health().promise.state == "unwatched"
 
 
+def test_a_promise_is_suspended_while_the_link_is_down(edge, server, digits):
+    with hc.Tiered(
+        edge,
+        connected(server),
+        policy=made_for(edge, None, digits, policy=hc.Policy(threshold=0.99), promise=promised(0.2)),
+        spot_check=hc.SpotCheck(share=1.0),
+        deadline_s=5.0,
+    ) as tiered:
+        tiered.infer_batch(digits.x[:60])
+        eventually(lambda: tiered.health().promise.state == "held")
+        server.mode = Fault.REFUSE
+        for _ in range(10):
+            tiered.infer_batch(digits.x[:60])
+        told = tiered.health().promise
+        assert told.state == "suspended"
+        assert told.rows == 660
+        assert f"does not cover {told.not_covered} rows that could not go up" in told.reason
+
+
 def test_a_broken_promise_is_seen_by_the_checks_and_service_goes_on(edge, digits):
     def otherwise(x):
         scores = np.full((len(x), 10), 0.01, np.float32)

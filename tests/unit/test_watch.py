@@ -8,6 +8,7 @@ from halocline.decide.watch import (
     Promised,
     PromiseState,
     Watch,
+    answered,
     answered_by,
     checked,
     lowered,
@@ -137,3 +138,27 @@ def test_rows_between_checks_count_so_that_the_loss_is_that_of_all_rows():
 
 def test_whose_promise_it_is_is_said():
     assert health(watch(), whose="fleet").whose == "fleet"
+
+
+def test_rows_that_could_not_go_up_are_counted_and_suspend_the_promise_while_they_are_many():
+    seen = after_checks([False] * 200)
+    few = health(seen, answered=answered({"confident": 990, "deadline": 4, "budget": 6}))
+    assert (few.state, few.rows, few.not_covered) == (PromiseState.HELD, 1000, 10)
+    assert "the promise does not cover 10 rows that could not go up" in few.reason
+    many = health(seen, answered=answered({"confident": 900, "escalated": 70, "breaker_open": 30}))
+    assert many.state is PromiseState.SUSPENDED
+    assert "does not cover 30 rows" in many.reason
+    assert health(seen, answered=answered({"confident": 900, "pending": 90})).not_covered == 0
+
+
+def test_a_broken_promise_stays_void_while_rows_cannot_go_up():
+    told = health(after_checks([True] * 200), answered=answered({"deadline": 500}))
+    assert told.state is PromiseState.VOID
+
+
+def test_one_device_that_loses_more_than_the_mean_does_not_break_a_promise_about_new_groups():
+    groups = Promise(scope="groups", reason="40 patients", max_loss=0.02, alpha=0.1, rows=500, groups=40)
+    told = health(after_checks([True] * 200), groups)
+    assert told.state is PromiseState.ABOVE_MEAN
+    assert "this device loses more than the fleet's mean" in told.reason
+    assert "tune again" not in told.reason

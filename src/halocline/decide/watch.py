@@ -1,11 +1,12 @@
 """Decide whether a promise still stands, from checks of the answers and from who gave them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
 from halocline.decide.promise import Promise
-from halocline.records import ModelRef, Owner
+from halocline.records import ModelRef, Owner, Reason
 from halocline.stats.sequences import LossSequence, evidence_broken, observe, passed, running_loss
 
 ALPHA = 0.05
@@ -20,6 +21,11 @@ class PromiseState(StrEnum):
     """Checks are coming in, and they do not speak against it."""
     VOID = "void"
     """It broke, or what it rests on has changed. Service goes on."""
+    SUSPENDED = "suspended"
+    """More rows than the promised loss could not go up (link down, deadline, budget): it holds for the others
+    only. Their share is that of all rows answered since the start, and falls once rows go up again."""
+    ABOVE_MEAN = "above_mean"
+    """This device loses more than the mean of new groups, which the promise is about and one cannot break."""
     UNWATCHED = "unwatched"
     """There is a promise, and nobody looks whether it is kept."""
     NONE = "none"
@@ -32,7 +38,8 @@ class PromiseHealth(msgspec.Struct, frozen=True, kw_only=True):
     `whose` is "policy", "fleet" (a promise made for new devices, not yet for this one) or "device" (it
     certified its own). `loss`, `low` and `high` are None as long as nothing was checked. The loss is
     against the cloud: *answered at the edge, and the cloud says otherwise*, which is an upper bound of
-    what is lost, since the cloud is not always right.
+    what is lost, since the cloud is not always right. `rows` were answered in all, and `not_covered` are
+    those of them that were not sure and could not go up: the promise does not cover them, nor does `loss`.
     """
 
     state: PromiseState
@@ -43,6 +50,28 @@ class PromiseHealth(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None
     high: float | None
     checks: int
+    rows: int = 0
+    not_covered: int = 0
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows were answered, and how many of them were not sure and could not go up."""
+
+    rows: int = 0
+    not_covered: int = 0
+
+
+_ANSWERED_NONE = Answered()
+
+
+def answered(replies: Mapping[str, int]) -> Answered:
+    """What the counts of replies by reason tell."""
+    kept = sum(count for name, count in replies.items() if _could_not_go_up(Reason(name)))
+    return Answered(rows=sum(replies.values()), not_covered=kept)
+
+
+def _could_not_go_up(reason: Reason) -> bool:
+    return reason.degraded or reason is Reason.BUDGET
 
 
 class Promised(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,9 +152,12 @@ def promise_health(
     owner: Owner,
     share: float | None = None,
     whose: str = "policy",
+    answered: Answered = _ANSWERED_NONE,
 ) -> PromiseHealth:
     """How the promise stands. `share` is the share of rows that the policy in force holds, if it does."""
     state, reason = _state(promise, watch, owner, promised, share)
+    if promise is not None and promise.max_loss is not None and answered.not_covered:
+        state, reason = _state_with_rows_left_out(state, reason, promise.max_loss, answered)
     seen = watch.losses
     loss = running_loss(seen, ALPHA) if seen.checks else None
     return PromiseHealth(
@@ -137,7 +169,20 @@ def promise_health(
         low=None if loss is None else loss.low,
         high=None if loss is None else loss.high,
         checks=seen.checks,
+        rows=answered.rows,
+        not_covered=answered.not_covered,
     )
+
+
+def _state_with_rows_left_out(
+    state: PromiseState, reason: str, max_loss: float, answered: Answered
+) -> tuple[PromiseState, str]:
+    if state not in (PromiseState.HELD, PromiseState.UNWATCHED):
+        return state, reason
+    told = f"the promise does not cover {answered.not_covered} rows that could not go up"
+    if answered.not_covered > max_loss * answered.rows:
+        return PromiseState.SUSPENDED, f"{told}, of {answered.rows}; {reason}"
+    return state, f"{reason}; {told}"
 
 
 def _state(
@@ -157,7 +202,14 @@ def _state(
         return _state_of_share(promise, share)
     if watch.foreign:
         return PromiseState.VOID, _told_foreign(watch.foreign, promised.cloud)
-    if is_broken(promise, watch, promised):
+    broken = is_broken(promise, watch, promised)
+    if broken and promise.scope == "groups":
+        return PromiseState.ABOVE_MEAN, (
+            f"this device loses more than the fleet's mean: {watch.losses.checks} checks show that the cloud "
+            f"differs from more than {limit_of(promise, promised):.2%} of its answers; the promise is about "
+            "the mean of new groups, and one device does not break it"
+        )
+    if broken:
         return PromiseState.VOID, (
             f"{watch.losses.checks} checks show that the cloud differs from more than "
             f"{limit_of(promise, promised):.2%} of the answers; tune again on data like these"

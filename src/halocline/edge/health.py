@@ -62,7 +62,7 @@ def health_of(
     else:
         if cloud is not None:
             following.watching.cloud_is(cloud.ref)
-        promise = following.watching.health()
+        promise = following.watching.health(replies)
     return Health(
         mode=mode,
         threshold=judge.threshold,

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from halocline.decide.spot_check import SpotCheck
     from halocline.edge.following import Following
     from halocline.edge.health import Health
-    from halocline.edge.pool import AsyncPool
     from halocline.edge.policies import HasFile
+    from halocline.edge.pool import AsyncPool
     from halocline.wire.policy_file import PolicyFile
 
 

@@ -1,6 +1,7 @@
 """Watch the promise in force: what checks say of it, which cloud answers, and whose promise it is."""
 
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from halocline.decide.promise import Promise
@@ -8,6 +9,7 @@ from halocline.decide.watch import (
     Promised,
     PromiseHealth,
     Watch,
+    answered,
     answered_by,
     checked,
     is_broken,
@@ -93,8 +95,8 @@ class Watching:
         if self._personal is not None:
             self._personal.check(sureness, lost=differs)
 
-    def health(self) -> PromiseHealth:
-        """How the promise in force stands."""
+    def health(self, replies: Mapping[str, int]) -> PromiseHealth:
+        """How the promise in force stands; `replies` counts them by reason."""
         with self._lock:
             watch = self._watch
         return promise_health(
@@ -104,6 +106,7 @@ class Watching:
             owner=self._judge.owner,
             share=self._judge.policy.share,
             whose=self._whose(),
+            answered=answered(replies),
         )
 
     def _promise_in_force(self) -> Promise | None:
