@@ -241,6 +241,17 @@ def test_a_share_is_held_while_the_data_shift(edge, big, digits):
         assert tiered.health().threshold == held
 
 
+def test_the_share_seen_is_shown(edge, big, digits):
+    share = Promise(scope="share", reason="27% go up", share=0.27)
+    policy = hc.Policy(threshold=digits.threshold, share=0.27)
+    with hc.Tiered(edge, big, policy=made_for(edge, big, digits, policy=policy, promise=share)) as tiered:
+        assert tiered.health().promise.state == "unwatched"
+        replies = [*tiered.infer_batch(digits.x[:200]), *[tiered.infer(row) for row in digits.x[:50]]]
+        told = tiered.health().promise
+        assert (told.state, told.share_rows) == ("held", 250)
+        assert told.share == np.mean([each.reason is not hc.Reason.CONFIDENT for each in replies])
+
+
 # Spot checks
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from halocline.decide.promise import Promise
+from halocline.decide.track import Seen
 from halocline.decide.watch import (
     Promised,
     PromiseState,
@@ -33,7 +34,7 @@ def after_checks(losses, probability=0.1, gap=10):
     return seen
 
 
-def health(seen, promise=PROMISE, promised=PROMISED, **more):
+def health(seen, /, promise=PROMISE, promised=PROMISED, **more):
     return promise_health(promise, seen, promised, owner=Owner.FILE, **more)
 
 
@@ -124,7 +125,13 @@ def test_a_mode_that_never_escalates_voids_the_promise():
 
 def test_a_share_is_held_where_the_threshold_follows_it():
     share = Promise(scope="share", reason="27% go up", share=0.27)
-    assert health(watch(), share, share=0.27).state is PromiseState.HELD
+    assert health(watch(), share, share=0.27).state is PromiseState.UNWATCHED  # no row yet
+    told = health(watch(), share, share=0.27, seen=Seen(rows=1000, up=260))
+    assert (told.state, told.share, told.share_rows) == (PromiseState.HELD, 0.26, 1000)
+    assert "26.00% of the latest 1000 rows wanted up" in told.reason
+    off = health(watch(), share, share=0.27, seen=Seen(rows=5000, up=4900, rows_before=5000, up_before=0))
+    assert off.state is PromiseState.VOID
+    assert "49.00%" in off.reason
     assert health(watch(), share).state is PromiseState.UNWATCHED
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from halocline.decide.promise import Promise
 from halocline.records import ModelRef, Owner, Reason
 from halocline.stats.sequences import LossSequence, evidence_broken, observe, passed, running_loss
+
+if TYPE_CHECKING:
+    from halocline.decide.track import Seen
 
 ALPHA = 0.05
 """The bounds of the running loss hold at every moment with probability 1 - ALPHA: so often, at most, a
@@ -40,6 +44,7 @@ class PromiseHealth(msgspec.Struct, frozen=True, kw_only=True):
     against the cloud: *answered at the edge, and the cloud says otherwise*, which is an upper bound of
     what is lost, since the cloud is not always right. `rows` were answered in all, and `not_covered` are
     those of them that were not sure and could not go up: the promise does not cover them, nor does `loss`.
+    `share` is the share of the latest `share_rows` rows that wanted up, None where the policy holds none.
     """
 
     state: PromiseState
@@ -52,6 +57,8 @@ class PromiseHealth(msgspec.Struct, frozen=True, kw_only=True):
     checks: int
     rows: int = 0
     not_covered: int = 0
+    share: float | None = None
+    share_rows: int = 0
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,13 +160,15 @@ def promise_health(
     share: float | None = None,
     whose: str = "policy",
     answered: Answered = _ANSWERED_NONE,
+    seen: "Seen | None" = None,
 ) -> PromiseHealth:
-    """How the promise stands. `share` is the share of rows that the policy in force holds, if it does."""
-    state, reason = _state(promise, watch, owner, promised, share)
+    """How the promise stands. `share` is the share of rows that the policy in force holds, if it does, and
+    `seen` what the latest rows wanted then."""
+    state, reason = _state(promise, watch, owner, promised, share, seen)
     if promise is not None and promise.max_loss is not None and answered.not_covered:
         state, reason = _state_with_rows_left_out(state, reason, promise.max_loss, answered)
-    seen = watch.losses
-    loss = running_loss(seen, ALPHA) if seen.checks else None
+    losses = watch.losses
+    loss = running_loss(losses, ALPHA) if losses.checks else None
     return PromiseHealth(
         state=state,
         reason=reason,
@@ -168,9 +177,11 @@ def promise_health(
         loss=None if loss is None else loss.value,
         low=None if loss is None else loss.low,
         high=None if loss is None else loss.high,
-        checks=seen.checks,
+        checks=losses.checks,
         rows=answered.rows,
         not_covered=answered.not_covered,
+        share=None if seen is None else seen.share,
+        share_rows=0 if seen is None else seen.window_rows,
     )
 
 
@@ -186,7 +197,12 @@ def _state_with_rows_left_out(
 
 
 def _state(
-    promise: Promise | None, watch: Watch, owner: Owner, promised: Promised, share: float | None
+    promise: Promise | None,
+    watch: Watch,
+    owner: Owner,
+    promised: Promised,
+    share: float | None,
+    seen: "Seen | None",
 ) -> tuple[PromiseState, str]:
     if promise is None:
         return PromiseState.NONE, f"the threshold was set by the {owner}, not tuned: it promises nothing"
@@ -199,7 +215,7 @@ def _state(
             f"{watch.lowered} rows were decided by a lower threshold of the request's own"
         )
     if promise.max_loss is None:
-        return _state_of_share(promise, share)
+        return _state_of_share(promise, share, seen)
     if watch.foreign:
         return PromiseState.VOID, _told_foreign(watch.foreign, promised.cloud)
     broken = is_broken(promise, watch, promised)
@@ -221,10 +237,19 @@ def _state(
     return PromiseState.HELD, promise.reason
 
 
-def _state_of_share(promise: Promise, share: float | None) -> tuple[PromiseState, str]:
+def _state_of_share(promise: Promise, share: float | None, seen: "Seen | None") -> tuple[PromiseState, str]:
     if share is None:
         return PromiseState.UNWATCHED, f"the threshold is fixed, so the share may move; {promise.reason}"
-    return PromiseState.HELD, f"the threshold follows the confidences seen; {promise.reason}"
+    if seen is None or seen.share is None:
+        return PromiseState.UNWATCHED, f"no row has been seen yet; {promise.reason}"
+    from halocline.decide.track import SLACK_ROWS  # only where a share is held
+
+    told = f"{seen.share:.2%} of the latest {seen.window_rows} rows wanted up"
+    if abs(seen.share - share) * seen.window_rows > SLACK_ROWS:
+        return PromiseState.VOID, (
+            f"{told}, and not {share:.2%}: too many have no answer, or a threshold of their class decides"
+        )
+    return PromiseState.HELD, f"the threshold follows the confidences seen: {told}; {promise.reason}"
 
 
 def _told_foreign(foreign: str, cloud: str) -> str:

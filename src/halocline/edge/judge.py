@@ -14,7 +14,7 @@ from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, Owner
 
 if TYPE_CHECKING:
-    from halocline.decide.track import Tracker
+    from halocline.decide.track import Seen, Tracker
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -46,6 +46,7 @@ class Judge:
 
             self._track = track
             self._tracker = track.start(policy.threshold)
+            self._seen = track.Seen()
         self._novelty = policy.novelty
         if policy.novelty is not None:
             from halocline.stats.novelty import distance_reader, distances  # only where it is asked for
@@ -66,6 +67,11 @@ class Judge:
             return float("inf")
         tracker = self._tracker
         return self._policy.threshold if tracker is None else self._track.threshold_of(tracker)
+
+    @property
+    def seen(self) -> "Seen | None":
+        """How many of the latest rows wanted up; None where the policy holds no share."""
+        return None if self._tracker is None else self._seen
 
     @property
     def is_plain(self) -> bool:
@@ -95,6 +101,7 @@ class Judge:
         with self._lock:
             up = self._track.wants_up(self._tracker, sureness) if own is None else sureness < own
             self._tracker = self._track.moved(self._tracker, policy.share, up=up)
+            self._seen = self._track.counted(self._seen, 1, int(up))
         return up, sureness, novelty
 
     def rows(self, rows: Rows, feed: Feed, threshold: float | None) -> Judged:
@@ -117,6 +124,7 @@ class Judge:
             own = np.asarray([policy.class_thresholds.get(each, np.nan) for each in rows.index.tolist()])
         with self._lock:
             unsure, self._tracker = self._track.track(self._tracker, policy.share, sureness, own)
+            self._seen = self._track.counted(self._seen, len(unsure), int(unsure.sum()))
         return Judged(unsure, sureness, novelty, self.owner)
 
 

@@ -105,6 +105,7 @@ class Watching:
             self._promised,
             owner=self._judge.owner,
             share=self._judge.policy.share,
+            seen=self._judge.seen,
             whose=self._whose(),
             answered=answered(replies),
         )
