@@ -59,7 +59,7 @@ def test_groups_are_one_for_each_row():
             read_groups(groups, 2)
 
 
-def test_copies_count_once_and_a_few_may_be_chance():
+def test_copies_are_found_and_a_few_may_be_chance():
     x = {"x": np.arange(200.0).reshape(100, 2)}
     truth = np.zeros(100, np.int64)
     assert counted_once(x, truth, None)[1] == ()
@@ -67,6 +67,7 @@ def test_copies_count_once_and_a_few_may_be_chance():
     once, said = counted_once(twice, np.zeros(150, np.int64), None)
     assert once.tolist() == [True] * 100 + [False] * 50
     assert said[0].startswith("50 of the 150 rows are copies of another row")
+    assert "the more careful one stands" in said[0]
     # Another label, or another patient, is another observation.
     assert counted_once(twice, np.arange(150), None)[1] == ()
     assert counted_once(twice, np.zeros(150, np.int64), np.arange(150))[1] == ()

@@ -112,6 +112,27 @@ def test_floors_are_named_by_class_and_kept():
         tuned(class_floors={"W": 0.9})
 
 
+def test_traffic_that_repeats_itself_is_promised_what_all_of_it_loses():
+    """Three in ten are one input, at which the edge is sure, wrong, and the cloud right."""
+    x, truth, answers = rows(2000, wrong=0.0)
+    often = np.random.default_rng(1).random(2000) < 0.3
+    x[often], truth[often], answers[often] = [0.8, 0.1, 0.1], 1, [0.0, 1.0, 0.0]
+    given = (EdgeModel(), Cloud(table(x, answers)), x, truth)
+    found = tune(*given, max_loss=0.01, cache=False)
+    assert found.promise.max_loss == 0.01
+    assert found.policy.threshold > 0.8
+    assert found.curve.chosen.loss == 0.0
+    assert found.curve.chosen.escalated >= 0.3
+    assert "both counts are tested" in found.warnings[0]
+    assert "distinct" in found.promise.reason
+    assert tune(*given, max_loss=0.4, cache=False).file.disagreement > 0.28
+    held = tune(*given, escalate=0.5, cache=False)
+    assert abs(held.curve.chosen.escalated - 0.5) < 0.02
+    floor = tune(*given, max_loss=0.4, class_floors={"S": 0.9}, cache=False)
+    assert floor.promise.class_floors == {1: 0.9}
+    assert floor.curve.chosen.escalated >= 0.3
+
+
 def test_copies_carry_no_promise():
     x, truth, answers = rows(60)
     many = {"x": np.tile(x, (10, 1)), "y": np.tile(truth, 10)}

@@ -51,6 +51,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return ~self.edge_correct & self.cloud_right
 
 
+def rows_of(evidence: Evidence, rows: Array) -> Evidence:
+    """The evidence of these rows alone."""
+    parts: dict[str, Array | None] = msgspec.structs.asdict(evidence)
+    kept = {name: None if part is None else part[rows] for name, part in parts.items()}
+    return msgspec.structs.replace(evidence, **kept)
+
+
 def check_evidence(evidence: Evidence) -> None:
     """Raise Rejected (HAL-601) unless every array has a row for each row, and no confidence is NaN."""
     rows = evidence.rows

@@ -19,11 +19,14 @@ def count_of_groups(evidence: Evidence) -> int | None:
     return None if evidence.group is None else len(np.unique(evidence.group))
 
 
-def proven(evidence: Evidence, target: MaxLoss, loss: float, floors: Mapping[int, float]) -> str:
-    """What is promised, for whom, and how it was proven."""
+def proven(readings: tuple[Evidence, ...], target: MaxLoss, loss: float, floors: Mapping[int, float]) -> str:
+    """What is promised, for whom, and how it was proven: by all rows, and by the distinct ones if given."""
+    evidence = readings[0]
     groups = count_of_groups(evidence)
     whom = "more rows like these" if groups is None else "new groups like these"
     what = f"{evidence.rows} rows" if groups is None else f"{groups} groups ({evidence.rows} rows)"
+    if len(readings) > 1:
+        what += f" and on the {readings[1].rows} distinct ones alone"
     kept = "".join(f", and the recall of class {i} is at least {percent(r)}" for i, r in floors.items())
     line = (
         f"for {whom}, at most {percent(loss)} of the answers are lost against the cloud{kept}; "

@@ -8,7 +8,7 @@ import numpy as np
 
 from halocline.decide.certify import GRID, Requirement, certified, least_loss, mean_losses
 from halocline.decide.curve import Curve, curve_of, operating_points
-from halocline.decide.evidence import Evidence, check_evidence, doubts
+from halocline.decide.evidence import Evidence, check_evidence, doubts, rows_of
 from halocline.decide.floors import check_floors, floor_requirement, floors_met, observed_recall
 from halocline.decide.promise import Promise
 from halocline.decide.targets import Escalate, MaxLoss, Prices, Target
@@ -44,7 +44,13 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 _Found: TypeAlias = tuple[float, Promise, tuple[str, ...]]
 
 
-def tune(evidence: Evidence, target: Target, *, class_floors: Mapping[int, float] | None = None) -> Choice:
+def tune(
+    evidence: Evidence,
+    target: Target,
+    *,
+    class_floors: Mapping[int, float] | None = None,
+    once: Array | None = None,
+) -> Choice:
     """Choose the threshold that escalates least among those that meet the target on this evidence.
 
     With a `MaxLoss`, Learn then Test decides, by exact tests over rows, or over groups where the
@@ -53,22 +59,26 @@ def tune(evidence: Evidence, target: Target, *, class_floors: Mapping[int, float
     With a `MaxLoss` each is tested too (alpha is shared out evenly among the loss and the floors); one
     that cannot be proven at any threshold is met on the rows at hand where it can be, not promised, and
     said so. Of the other targets, `Prices` meets floors on the rows at hand and `Escalate` says where
-    they are missed; neither promises them. Raises Rejected (HAL-601, HAL-602), Misconfigured (HAL-101).
+    they are missed; neither promises them. `once` bool `[n]` leaves out copies of other rows: a
+    `MaxLoss` and its floors must then be proven by all rows and by those alone, and the more careful
+    threshold stands. Raises Rejected (HAL-601, HAL-602), Misconfigured (HAL-101).
     """
     check_evidence(evidence)
     evidence = msgspec.structs.replace(evidence, confidence=evidence.confidence.astype(np.float64))
     floors = dict(class_floors or {})
     check_floors(evidence, floors)
+    distinct = evidence if once is None or once.all() else rows_of(evidence, once)
+    readings = (evidence,) if distinct is evidence else (evidence, distinct)
     prices: tuple[float, float] | None = None
     if isinstance(target, MaxLoss):
-        threshold, promise, said = _for_loss(evidence, target, floors)
+        threshold, promise, said = _for_loss(readings, target, floors)
     elif isinstance(target, Escalate):
         threshold, promise, said = _for_share(evidence, target.share, floors)
     else:
         prices = (target.cloud_usd, target.error_usd)
         threshold, promise, said = _for_prices(evidence, prices, floors)
     curve = curve_of(evidence, prices)
-    return Choice(threshold=threshold, promise=promise, curve=curve, warnings=doubts(evidence) + said)
+    return Choice(threshold=threshold, promise=promise, curve=curve, warnings=doubts(distinct) + said)
 
 
 def naive_threshold(evidence: Evidence, max_loss: float) -> float:
@@ -80,40 +90,22 @@ def naive_threshold(evidence: Evidence, max_loss: float) -> float:
     return float(GRID[max(int(fails.argmax()) - 1, 0)]) if fails.any() else float(GRID[-1])
 
 
-def _for_loss(evidence: Evidence, target: MaxLoss, floors: dict[int, float]) -> _Found:
-    alpha = target.alpha / (1 + len(floors))
-    asked = _loss_requirement(evidence, target.loss)
-    # Rounding must not make the smallest provable loss unprovable.
-    least = least_loss(asked, alpha) * (1 + 1e-9)
-    if least <= target.loss:
-        return _proven(evidence, target, target.loss, certified(asked, alpha), floors)
-    why = too_few(evidence, target, alpha, least)
-    edge_alone = float(asked.at_edge.mean())
-    if evidence.group is not None or least >= edge_alone:
-        if evidence.group is None:
-            why += f", and answering every row at the edge lost {percent(edge_alone)}"
-        return _instead(evidence, target, floors, why)
-    # The best promise that these rows carry. Where a row is lost even at the top, the bound was read
-    # off the losses themselves, and is proven there and nowhere else.
-    lost_at_top = mean_losses(asked, GRID[:1])[0] > 0
-    passed = 1 if lost_at_top else certified(_loss_requirement(evidence, least), alpha)
-    return _proven(evidence, target, least, passed, floors, why)
-
-
-def _proven(
-    evidence: Evidence, target: MaxLoss, loss: float, passed: int, floors: dict[int, float], why: str = ""
-) -> _Found:
-    """The lowest threshold at which the loss, and every floor that can be, is proven."""
-    alpha = target.alpha / (1 + len(floors))
-    kept: dict[int, float] = {}
-    for index, recall in floors.items():
-        tested = certified(floor_requirement(evidence, index, recall), alpha)
-        if tested:
-            kept[index], passed = recall, min(passed, tested)
-    open_floors = {index: recall for index, recall in floors.items() if index not in kept}
+def _for_loss(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int, float]) -> _Found:
+    """What every reading of the rows proves: all of them, and where there are copies each one once."""
+    tested = [_tested(evidence, target, floors) for evidence in readings]
+    # The fewer rows come last, and say best what is missing.
+    refused = [each for each in tested if each.passed == 0]
+    if refused:
+        return _instead(readings, target, floors, refused[-1].why)
+    loss = max(each.loss for each in tested)
+    passed = min(each.passed for each in tested)
+    kept = {i: recall for i, recall in floors.items() if all(i in each.kept for each in tested)}
+    open_floors = {i: recall for i, recall in floors.items() if i not in kept}
     # Every threshold above is proven as well, so these rows may choose among them.
-    threshold, said = _met_above(evidence, open_floors, GRID[:passed])
-    reason = proven(evidence, target, loss, kept)
+    threshold, said = _met_above(readings, open_floors, GRID[:passed])
+    evidence = readings[0]
+    reason = proven(readings, target, loss, kept)
+    why = next((each.why for each in tested if each.loss == loss), "")
     promise = Promise(
         scope="rows" if evidence.group is None else "groups",
         reason=f"{reason} ({percent(target.loss)} was asked for: {why})" if why else reason,
@@ -127,10 +119,49 @@ def _proven(
     return threshold, promise, said
 
 
-def _instead(evidence: Evidence, target: MaxLoss, floors: dict[int, float], why: str) -> _Found:
+class _Tested(msgspec.Struct, frozen=True):
+    """What one reading of the rows proves: at the first `passed` of GRID (0: nowhere), and `why` no more."""
+
+    loss: float
+    passed: int
+    kept: frozenset[int]
+    why: str = ""
+
+
+def _tested(evidence: Evidence, target: MaxLoss, floors: dict[int, float]) -> _Tested:
+    """The loss asked for, else the least one provable, with every floor that can be proven."""
+    alpha = target.alpha / (1 + len(floors))
+    asked = _loss_requirement(evidence, target.loss)
+    # Rounding must not make the smallest provable loss unprovable.
+    least = least_loss(asked, alpha) * (1 + 1e-9)
+    if least <= target.loss:
+        loss, passed, why = target.loss, certified(asked, alpha), ""
+    else:
+        why = too_few(evidence, target, alpha, least)
+        edge_alone = float(asked.at_edge.mean())
+        if evidence.group is not None or least >= edge_alone:
+            if evidence.group is None:
+                why += f", and answering every row at the edge lost {percent(edge_alone)}"
+            return _Tested(least, 0, frozenset(), why)
+        # The best promise that these rows carry. Where a row is lost even at the top, the bound was read
+        # off the losses themselves, and is proven there and nowhere else.
+        lost_at_top = mean_losses(asked, GRID[:1])[0] > 0
+        loss = least
+        passed = 1 if lost_at_top else certified(_loss_requirement(evidence, least), alpha)
+    kept = set()
+    for index, recall in floors.items():
+        proven_at = certified(floor_requirement(evidence, index, recall), alpha)
+        if proven_at:
+            kept.add(index)
+            passed = min(passed, proven_at)
+    return _Tested(loss, passed, frozenset(kept), why)
+
+
+def _instead(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int, float], why: str) -> _Found:
     """No promise: hold the share at which these rows themselves lost no more than was asked for."""
-    naive = naive_threshold(evidence, target.loss)
-    threshold, said = _met_above(evidence, floors, GRID[naive <= GRID])
+    evidence = readings[0]
+    naive = max(naive_threshold(each, target.loss) for each in readings)
+    threshold, said = _met_above(readings, floors, GRID[naive <= GRID])
     share = float((evidence.confidence < threshold).mean())
     promise = Promise(
         scope="share",
@@ -178,12 +209,14 @@ def _for_prices(evidence: Evidence, prices: tuple[float, float], floors: dict[in
 
 
 def _met_above(
-    evidence: Evidence, floors: dict[int, float], thresholds: Array
+    readings: tuple[Evidence, ...], floors: dict[int, float], thresholds: Array
 ) -> tuple[float, tuple[str, ...]]:
     """The lowest of the thresholds at which these rows keep the floors, and what to say of those."""
-    met = np.flatnonzero(floors_met(evidence, floors, thresholds))
+    all_met = [floors_met(each, floors, thresholds) for each in readings]
+    met = np.flatnonzero(np.logical_and.reduce(all_met))
     if not met.size:
-        return float(thresholds[-1]), _missed(evidence, floors, thresholds)
+        worst = [each for each, kept in zip(readings, all_met, strict=True) if not kept.any()]
+        return float(thresholds[-1]), _missed((worst or list(readings))[0], floors, thresholds)
     said = tuple(
         f"the recall of class {index} is at least {percent(recall)} on these rows, and is not promised: "
         "too few rows or groups of that class prove it, or the cloud does not reach it"

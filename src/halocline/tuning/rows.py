@@ -72,10 +72,11 @@ def check_length(name: str, length: int, rows: int) -> None:
 
 
 def counted_once(inputs: Feed, truth: Array, group: Array | None) -> tuple[Array, tuple[str, ...]]:
-    """Which rows `[rows]` count, and the warning where copies do not.
+    """Which rows `[rows]` are left when each counts once, and the warning where that matters.
 
-    A copy has the input, label and group of an earlier row. A few may be chance; where there are more
-    than `MANY_COPIES` they were made, by mistake or to balance classes, and would fake certainty.
+    A copy has the input, label and group of an earlier row. A few may be chance. More than `MANY_COPIES`
+    were made, by mistake or to balance classes, and would fake certainty; or the traffic repeats itself,
+    and leaving them out would hide what it loses. Nobody can tell from the rows, so both must hold.
     """
     seen: set[tuple[bytes, int, object]] = set()
     once = np.ones(len(truth), dtype=bool)
@@ -86,8 +87,12 @@ def counted_once(inputs: Feed, truth: Array, group: Array | None) -> tuple[Array
     copies = len(once) - int(once.sum())
     if copies <= MANY_COPIES * len(once):
         return np.ones(len(truth), dtype=bool), ()
-    told = f"{copies} of the {len(once)} rows are copies of another row, which tell nothing new and fake"
-    return once, (f"{told} certainty: each counts once, so that {len(once) - copies} rows are left",)
+    told = (
+        f"{copies} of the {len(once)} rows are copies of another row: if they were made they fake certainty, "
+        "if the traffic repeats itself they belong to it. Where a loss is promised both counts are tested, "
+        f"all rows and the {len(once) - copies} distinct ones, and the more careful one stands"
+    )
+    return once, (told,)
 
 
 def data_digest(inputs: Feed, truth: Array | None, group: Array | None) -> str:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 import halocline
+from halocline.decide.evidence import rows_of
 from halocline.decide.gate import Policy, Score
 from halocline.decide.promise import Promise
 from halocline.decide.told import percent
@@ -131,8 +132,9 @@ def tune(
     truth = seen.cloud_index if read is None else read.index
     group = read_groups(groups, seen.rows)
     once, copied = counted_once(seen.inputs, truth, group)
-    split = calibration_rows(once, group, target) if temperature is True else None
-    fitted, said = _temperature(temperature, seen, truth, split, target)
+    # A copy would serve twice wherever the rows are parted, so where there are many none fits.
+    split = None if temperature is not True or copied else calibration_rows(once, group, target)
+    fitted, said = _temperature(temperature, seen, truth, split, target, has_copies=bool(copied))
     wanted = novelty or novelty_output is not None
     policy = Policy(
         temperature=fitted,
@@ -140,15 +142,15 @@ def tune(
         novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
     )
     floors = _floors(class_floors or {}, seen.edge)
-    rest = once if split is None else once & ~split
+    rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
     new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
     evidence = _evidence(seen, policy, None if read is None else truth, group)
-    chosen, promise = _chosen(_some(evidence, rest), new[rest], target, floors)
+    chosen, promise = _chosen(rows_of(evidence, rest), new[rest], target, floors, once[rest])
     promise = msgspec.structs.replace(promise, reason=_named(promise.reason, seen.edge.labels))
     policy = msgspec.structs.replace(policy, threshold=chosen.threshold)
     up = goes_up(seen, msgspec.structs.replace(policy, novelty=None)) | new
     policy = msgspec.structs.replace(policy, share=promise.share)
-    shown = _some(_without(evidence, new), rest)
+    shown = rows_of(_without(evidence, new), rest)
     tally = Tally(truth[rest], shown.edge_correct, shown.cloud_right, up[rest], shown.group)
     prices = (target.cloud_usd, target.error_usd) if isinstance(target, Prices) else None
     curve = curve_with(shown, tally, policy.threshold, seen.edge.labels, prices)
@@ -163,7 +165,9 @@ def tune(
             data_digest=data_digest(seen.inputs, truth if read is not None else None, group),
             tuned=datetime.datetime.now(datetime.UTC).date().isoformat(),
             halocline=halocline.__version__,
-            disagreement=_disagreement(seen, policy, rest, group, alpha) if read is not None else None,
+            disagreement=_disagreement(seen, policy, (rest, rest & once), group, alpha)
+            if read is not None
+            else None,
         ),
         curve=curve,
         warnings=(
@@ -178,16 +182,22 @@ def tune(
     )
 
 
-def _disagreement(seen: Gathered, policy: Policy, rest: Array, group: Array | None, alpha: float) -> float:
-    """How often a kept answer differs from the cloud's at most, by these rows: what spot checks may find."""
+def _disagreement(
+    seen: Gathered, policy: Policy, readings: tuple[Array, ...], group: Array | None, alpha: float
+) -> float:
+    """How often a kept answer differs from the cloud's at most, by each choice of rows."""
     stays = ~goes_up(seen, msgspec.structs.replace(policy, share=None))
-    differs = (stays & (read_edge(seen, policy)[0] != seen.cloud_index))[rest]
+    differs = stays & (read_edge(seen, policy)[0] != seen.cloud_index)
+    return max(_bound_of(differs[rows], None if group is None else group[rows], alpha) for rows in readings)
+
+
+def _bound_of(differs: Array, group: Array | None, alpha: float) -> float:
     if group is None:
         return upper_bound(int(differs.sum()), len(differs), alpha)
     spread = bootstrap(
         lambda weights: float(weights @ differs / weights.sum()),
         len(differs),
-        groups=group[rest],
+        groups=group,
         alpha=2 * alpha,
     )
     return spread.high
@@ -223,13 +233,21 @@ def _target(
 
 
 def _temperature(
-    asked: bool | float, seen: Gathered, truth: Array, split: Array | None, target: Target
+    asked: bool | float,
+    seen: Gathered,
+    truth: Array,
+    split: Array | None,
+    target: Target,
+    *,
+    has_copies: bool,
 ) -> tuple[float, tuple[str, ...]]:
     """The temperature, and how it came about where that is not plain."""
     if not isinstance(asked, bool):
         return float(asked), ()
     if not asked:
         return 1.0, ()
+    if has_copies and isinstance(target, MaxLoss):
+        return 1.0, ("the temperature stays 1: copies of a row would fit it and prove the loss as well",)
     if split is None and isinstance(target, MaxLoss):
         return 1.0, ("the temperature stays 1: these rows are too few to fit it and to prove a loss as well",)
     rows = np.ones(seen.rows, dtype=bool) if split is None else split
@@ -275,20 +293,13 @@ def _named(text: str, labels: Sequence[str] | None) -> str:
     return re.sub(r"\bclass (\d+)\b", lambda found: f"class {labels[int(found[1])]!r}", text)
 
 
-def _some(evidence: Evidence, rows: Array) -> Evidence:
-    """The evidence of these rows alone."""
-    parts: dict[str, Any] = msgspec.structs.asdict(evidence)
-    kept = {name: None if part is None else part[rows] for name, part in parts.items()}
-    return msgspec.structs.replace(evidence, **kept)
-
-
 def _without(evidence: Evidence, new: Array) -> Evidence:
     """The evidence where rows that are new have no confidence: they go up at any threshold."""
     return msgspec.structs.replace(evidence, confidence=np.where(new, -1.0, evidence.confidence))
 
 
 def _chosen(
-    evidence: Evidence, new: Array, target: Target, floors: Mapping[int, float]
+    evidence: Evidence, new: Array, target: Target, floors: Mapping[int, float], once: Array
 ) -> tuple[Choice, Promise]:
     """The choice, and its promise.
 
@@ -298,7 +309,7 @@ def _chosen(
     """
     if not isinstance(target, MaxLoss):
         evidence = _without(evidence, new)
-    found = choose(evidence, target, class_floors=floors)
+    found = choose(evidence, target, class_floors=floors, once=once)
     if not new.any() or not found.promise.class_floors:
         return found, found.promise
     said = "the recall floors are met on these rows and not promised: novelty sends up rows beside them"
