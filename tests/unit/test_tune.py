@@ -380,3 +380,31 @@ def test_a_floor_needs_labelled_rows_of_its_class(changed, floors, said):
 def test_a_target_out_of_its_range_is_refused(make, said):
     with pytest.raises(Misconfigured, match=said):
         make()
+
+
+def test_a_promise_for_groups_says_that_it_is_a_mean_over_them_and_warns_where_one_is_most_rows():
+    rows = evidence(12_000, groups=300)
+    choice = tune(rows, MaxLoss(0.02))
+    said = "at most 2 % of a group's answers are lost against the cloud, on average over such groups"
+    assert said in choice.promise.reason
+    assert not any("rows lost" in line for line in choice.warnings)
+    # One ward of a hundred sends half of all rows, and loses a third of them.
+    n = 198
+    group = np.concatenate([np.arange(n), np.full(n, n)])
+    wrong = np.zeros(2 * n, dtype=bool)
+    wrong[n : n + n // 3] = True
+    uneven = Evidence(
+        confidence=np.full(2 * n, 0.9),
+        edge_index=np.zeros(2 * n, dtype=int),
+        edge_correct=~wrong,
+        cloud_correct=np.ones(2 * n, dtype=bool),
+        group=group,
+    )
+    choice = tune(uneven, MaxLoss(0.02))
+    assert (choice.threshold, choice.promise.max_loss) == (0.0, 0.02)
+    assert any("16.7 % of all rows are lost" in line for line in choice.warnings)
+
+
+def test_one_row_or_group_is_said_in_the_singular():
+    assert "these 1 " not in tune(evidence(1), MaxLoss(0.01)).promise.reason
+    assert "1 groups" not in tune(evidence(200, groups=1), MaxLoss(0.01)).promise.reason

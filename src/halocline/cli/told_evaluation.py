@@ -4,6 +4,7 @@ import math
 
 from halocline.cli.output import print_table, seconds
 from halocline.cli.words import interval, percent
+from halocline.decide.told import counted
 from halocline.tuning.evaluation import Bill, Evaluation
 from halocline.tuning.gather import Latency
 
@@ -29,7 +30,7 @@ def print_figures(seen: Evaluation) -> None:
 
 def evaluation_lines(seen: Evaluation) -> list[tuple[str, str]]:
     """What else there is to say, as names and lines."""
-    by = f"{seen.groups} groups" if seen.groups is not None else "rows"
+    by = counted(seen.groups, "group") if seen.groups is not None else "rows"
     base = seen.curve.baselines
     always = percent(base.majority)
     cloud, edge = percent(seen.cloud.accuracy.value), percent(seen.edge.accuracy.value)

@@ -12,6 +12,7 @@ from halocline.cli.tiers import Tiers
 from halocline.cli.told_evaluation import evaluation_lines, size
 from halocline.cli.told_policy import policy_dict, threshold_told
 from halocline.cli.words import interval, lines_of, percent, print_block, threshold
+from halocline.decide.told import counted
 from halocline.tuning import Evaluation, Tuned
 from halocline.tuning.curve import Point
 from halocline.tuning.gather import CloudCost
@@ -109,20 +110,19 @@ def told_cost(cost: CloudCost) -> str:
     """What asking the cloud took."""
     if not cost.calls:
         return f"no call made, all {cost.rows_known} answers are known from before"
-    rows = "1 row" if cost.rows_asked == 1 else f"{cost.rows_asked} rows"
-    calls = "1 call" if cost.calls == 1 else f"{cost.calls} calls"
+    rows, calls = counted(cost.rows_asked, "row"), counted(cost.calls, "call")
     known = f"; {cost.rows_known} answers were known" if cost.rows_known else ""
     return f"{rows} asked in {calls}, {size(cost.bytes_up)} up{known}"
 
 
 def _data(tuned: Tuned) -> str:
-    rows = f"{tuned.rows} rows"
+    rows = counted(tuned.rows, "row")
     labels = (
         "with labels"
         if tuned.curve.truth == "labels"
         else "without labels: the cloud's answers are the truth"
     )
-    return f"{rows} {labels}" + (f", of {tuned.groups} groups" if tuned.groups is not None else "")
+    return f"{rows} {labels}" + (f", of {counted(tuned.groups, 'group')}" if tuned.groups is not None else "")
 
 
 def _costs(tuned: Tuned) -> str:

@@ -107,7 +107,8 @@ def doubts(evidence: Evidence) -> tuple[str, ...]:
 def _few(evidence: Evidence) -> str:
     if evidence.rows >= FEWEST_ROWS:
         return ""
-    return f"only {evidence.rows} rows: every figure here is mostly chance; some hundreds would do"
+    rows = "1 row" if evidence.rows == 1 else f"{evidence.rows} rows"
+    return f"only {rows}: every figure here is mostly chance; some hundreds would do"
 
 
 def _copies(evidence: Evidence) -> str:

@@ -14,9 +14,27 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: "1 row", "2 rows"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def count_of_groups(evidence: Evidence) -> int | None:
     """How many groups the rows come from; None where that is not known."""
     return None if evidence.group is None else len(np.unique(evidence.group))
+
+
+def these_rows(evidence: Evidence) -> str:
+    """The rows at hand, as a sentence names them."""
+    return "this 1 row" if evidence.rows == 1 else f"these {evidence.rows} rows"
+
+
+def uneven(loss: float, promised: float) -> str:
+    """That the rows lose more than their groups do on average, and what it means."""
+    return (
+        f"{percent(loss)} of all rows are lost here, more than the {percent(promised)} promised: the "
+        "promise counts every group alike, and the groups with most rows lose more than the others"
+    )
 
 
 def proven(readings: tuple[Evidence, ...], target: MaxLoss, loss: float, floors: Mapping[int, float]) -> str:
@@ -24,12 +42,14 @@ def proven(readings: tuple[Evidence, ...], target: MaxLoss, loss: float, floors:
     evidence = readings[0]
     groups = count_of_groups(evidence)
     whom = "more rows like these" if groups is None else "new groups like these"
-    what = f"{evidence.rows} rows" if groups is None else f"{groups} groups ({evidence.rows} rows)"
+    rows = counted(evidence.rows, "row")
+    what = rows if groups is None else f"{counted(groups, 'group')} ({rows})"
     if len(readings) > 1:
         what += f" and on the {readings[1].rows} distinct ones alone"
+    whose, mean = ("the", "") if groups is None else ("a group's", ", on average over such groups")
     kept = "".join(f", and the recall of class {i} is at least {percent(r)}" for i, r in floors.items())
     line = (
-        f"for {whom}, at most {percent(loss)} of the answers are lost against the cloud{kept}; "
+        f"for {whom}, at most {percent(loss)} of {whose} answers are lost against the cloud{kept}{mean}; "
         f"tested on {what}, a draw of which misleads with a probability of at most {percent(target.alpha)}"
     )
     if evidence.truth == "cloud":
@@ -40,16 +60,16 @@ def proven(readings: tuple[Evidence, ...], target: MaxLoss, loss: float, floors:
 def too_few(evidence: Evidence, target: MaxLoss, alpha: float, least: float) -> str:
     """Why the loss asked for cannot be proven at any threshold, and how much data would do."""
     groups = count_of_groups(evidence)
-    units, name = (evidence.rows, "rows") if groups is None else (groups, "groups")
-    name = name if units != 1 else name[:-1]
+    units = evidence.rows if groups is None else groups
+    what = counted(units, "row" if groups is None else "group")
     needed = groups_for_loss(target.loss, alpha)
     if units < needed:
         return (
-            f"{units} {name} cannot prove a loss below {percent(least)}; {percent(target.loss)} needs at "
+            f"{what} cannot prove a loss below {percent(least)}; {percent(target.loss)} needs at "
             f"least {needed}, more where some of them lose"
         )
     return (
-        f"even at the highest threshold these {units} {name} prove no loss below {percent(least)}, because "
+        f"even at the highest threshold {what} prove no loss below {percent(least)}, because "
         f"answers of confidence 1 are wrong too often for {percent(target.loss)}; a temperature tells such "
         "answers apart"
     )
@@ -58,6 +78,6 @@ def too_few(evidence: Evidence, target: MaxLoss, alpha: float, least: float) -> 
 def instead(evidence: Evidence, target: MaxLoss, why: str, share: float) -> str:
     """That there is no promise, why, and what is held in its place."""
     return (
-        f"no loss is promised: {why}. Instead {percent(share)} of the rows go up: on these {evidence.rows} "
-        f"rows that lost at most {percent(target.loss)}, on others it may lose more"
+        f"no loss is promised: {why}. Instead {percent(share)} of the rows go up: on "
+        f"{these_rows(evidence)} that lost at most {percent(target.loss)}, on others it may lose more"
     )

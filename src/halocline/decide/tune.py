@@ -12,7 +12,7 @@ from halocline.decide.evidence import Evidence, check_evidence, doubts, rows_of
 from halocline.decide.floors import check_floors, floor_requirement, floors_met, observed_recall
 from halocline.decide.promise import Promise
 from halocline.decide.targets import Escalate, MaxLoss, Prices, Target
-from halocline.decide.told import count_of_groups, instead, percent, proven, too_few
+from halocline.decide.told import count_of_groups, instead, percent, proven, these_rows, too_few, uneven
 from halocline.records import Array
 
 __all__ = [
@@ -104,6 +104,9 @@ def _for_loss(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int,
     # Every threshold above is proven as well, so these rows may choose among them.
     threshold, said = _met_above(readings, open_floors, GRID[:passed])
     evidence = readings[0]
+    of_rows = float((evidence.lost & (evidence.confidence >= threshold)).mean())
+    if evidence.group is not None and of_rows > loss:
+        said = (*said, uneven(of_rows, loss))
     reason = proven(readings, target, loss, kept)
     why = next((each.why for each in tested if each.loss == loss), "")
     promise = Promise(
@@ -185,8 +188,8 @@ def _for_share(evidence: Evidence, share: float, floors: dict[int, float]) -> _F
         )
         said = (*said, ties)
     reason = (
-        f"no loss is promised: {percent(share)} of the rows go up, as asked; what that lost on these "
-        f"{evidence.rows} rows stands in the curve"
+        f"no loss is promised: {percent(share)} of the rows go up, as asked; what that lost on "
+        f"{these_rows(evidence)} stands in the curve"
     )
     promise = Promise(
         scope="share", reason=reason, rows=evidence.rows, groups=count_of_groups(evidence), share=share
@@ -202,7 +205,7 @@ def _for_prices(evidence: Evidence, prices: tuple[float, float], floors: dict[in
     at = int(np.argmin(np.where(met, cost, np.inf) if met.any() else cost))
     reason = (
         f"no loss is promised: at {prices[0]:g} USD a cloud call and {prices[1]:g} USD a wrong answer this "
-        f"threshold cost least on these {evidence.rows} rows, {cost[at]:.3g} USD a request"
+        f"threshold cost least on {these_rows(evidence)}, {cost[at]:.3g} USD a request"
     )
     promise = Promise(scope="none", reason=reason, rows=evidence.rows, groups=count_of_groups(evidence))
     return float(points.threshold[at]), promise, said

@@ -45,7 +45,7 @@ _RANK = {"none": 0, "held": 1, "by_chance": 2, "broken": 3}
 
 def told_gain(gain: Estimate, groups: int | None) -> str:
     """Whether both tiers together are better or worse than the cloud, or whether nobody can tell."""
-    by = f"the {groups} groups" if groups is not None else "the rows"
+    by = "the rows" if groups is None else "the one group" if groups == 1 else f"the {groups} groups"
     size = f"{abs(gain.value) * 100:.2f} points"
     if gain.low == gain.high == 0:
         return "exactly the cloud's accuracy"
