@@ -57,6 +57,9 @@ def test_groups_are_one_for_each_row():
     for groups in (["a"], [[1], [2]], [1.0, np.nan]):
         with pytest.raises(Rejected, match="HAL-305"):
             read_groups(groups, 2)
+    for missing in (None, np.nan):
+        with pytest.raises(Rejected, match="no group in 1 row;"):
+            read_groups(np.array(["a", missing], dtype=object), 2)
 
 
 def test_copies_are_found_and_a_few_may_be_chance():

@@ -160,6 +160,13 @@ def test_novelty_sends_up_what_is_unlike_the_rows():
         ({"max_loss": 0.01, "escalate": 0.2}, "one target at a time, got max_loss and escalate"),
         ({"cloud_price": 0.1}, "prices come as a pair"),
         ({"escalate": 27}, "Did you mean 0.27"),
+        ({"max_loss": "little"}, "max_loss must be a share such as 0.02 or '2%', got 'little'.*HAL-101"),
+        ({"max_loss": [0.01]}, "max_loss must be a share.*HAL-101"),
+        ({"max_loss": True}, "max_loss must be a share.*HAL-101"),
+        ({"alpha": {}}, "alpha must be a share.*HAL-101"),
+        ({"class_floors": {"V": None}}, "the recall floor of class 'V' must be a share.*HAL-101"),
+        ({"class_floors": ["V"]}, "class_floors must name a recall by class.*HAL-102"),
+        ({"cloud_price": "1", "error_price": 2}, "cloud_usd must be a number of USD.*HAL-101"),
         ({"score": "energy"}, "score must be one of max_softmax, margin, entropy"),
         ({"temperature": -1.0}, "temperature must be"),
     ],
@@ -167,6 +174,13 @@ def test_novelty_sends_up_what_is_unlike_the_rows():
 def test_a_target_that_makes_no_sense_is_one_line(target, says):
     with pytest.raises(Misconfigured, match=says):
         tuned(300, **target)
+
+
+def test_shares_may_be_written_as_the_command_takes_them():
+    assert tuned(max_loss="2%", alpha="10 %").promise == tuned(max_loss=0.02).promise
+    assert tuned(escalate="27%").policy == tuned(escalate=0.27).policy
+    found = tuned(3000, max_loss=0.05, class_floors={"V": "90%"})
+    assert found.promise.class_floors == {2: 0.9}
 
 
 def test_the_file_holds_what_was_tuned(tmp_path):

@@ -1,6 +1,7 @@
 """Recalls that both tiers together keep for a class, whatever else is tuned for."""
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from halocline.records import Array
 def check_floors(evidence: Evidence, floors: Mapping[int, float]) -> None:
     """Raise Rejected (HAL-602) without labels or rows of a class, Misconfigured (HAL-101) out of range."""
     for index, recall in floors.items():
-        if not 0 < recall < 1:
+        if not isinstance(recall, Real) or not 0 < recall < 1:
             raise Misconfigured(
-                "HAL-101", f"the recall floor of class {index} must be between 0 and 1, got {recall}"
+                "HAL-101", f"the recall floor of class {index} must be between 0 and 1, got {recall!r}"
             )
         if evidence.label is None or evidence.cloud_correct is None:
             raise Rejected(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from halocline.decide.told import counted
 from halocline.errors import Rejected
 from halocline.ports import Feed
 from halocline.records import Array
@@ -50,17 +51,19 @@ def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) ->
 
 
 def read_groups(groups: Any, rows: int) -> Array | None:
-    """One group a row, `[rows]`. Raises Rejected (HAL-305): another length, or NaN."""
+    """One group a row, `[rows]`. Raises Rejected (HAL-305): another length, None or NaN."""
     if groups is None:
         return None
     given = np.asarray(groups)
     if given.ndim != 1:
         raise Rejected("HAL-305", f"groups must hold one value a row, got the shape {list(given.shape)}")
     check_length("groups", len(given), rows)
-    if given.dtype.kind == "f" and np.isnan(given).any():
+    missing = sum(each is None or each != each for each in given.tolist()) if given.dtype.kind in "fO" else 0
+    if missing:
         raise Rejected(
             "HAL-305",
-            f"groups holds NaN in {int(np.isnan(given).sum())} rows; give every row one, or leave groups out",
+            f"groups holds no group in {counted(missing, 'row')}; give every row one, or leave groups out "
+            "(None and NaN are none)",
         )
     return given.astype(str) if given.dtype.kind == "O" else given
 

@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import halocline
 from halocline.decide.evidence import rows_of
 from halocline.decide.gate import Policy, Score
 from halocline.decide.promise import Promise
+from halocline.decide.targets import as_share
 from halocline.decide.told import percent
 from halocline.decide.tune import Choice, Escalate, Evidence, MaxLoss, Prices, Target
 from halocline.decide.tune import tune as choose
@@ -81,12 +83,12 @@ def tune(
     y: Any = None,
     groups: Any = None,
     *,
-    max_loss: float | None = None,
-    alpha: float = 0.1,
-    escalate: float | None = None,
+    max_loss: float | str | None = None,
+    alpha: float | str = 0.1,
+    escalate: float | str | None = None,
     cloud_price: float | None = None,
     error_price: float | None = None,
-    class_floors: Mapping[int | str, float] | None = None,
+    class_floors: Mapping[Any, float | str] | None = None,
     novelty: bool = False,
     novelty_output: str | None = None,
     temperature: bool | float = True,
@@ -105,8 +107,8 @@ def tune(
     `escalate`, the share that goes up; or `cloud_price` and `error_price` in USD, of one call and of one
     wrong answer. `y` are labels by name or number; without them the cloud's answers are the truth.
     `groups` name the patient, speaker or device of each row: the promise is then for new groups.
-    `class_floors` are recalls by class that are to be kept. `novelty` also sends up what is unlike the
-    rows given here, measured on the input or on the edge's output `novelty_output`. `temperature` is
+    `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `novelty` also
+    sends up what is unlike the rows given here, measured on the input or on the edge's output `novelty_output`. `temperature` is
     fitted where True and enough rows are there. The cloud's answers are kept in `cache` (a folder, the
     user's cache folder by default, False for none), so that tuning again asks only what is new; a call
     carries up to `batch_rows` rows and may take `timeout_s`.
@@ -114,6 +116,7 @@ def tune(
     Raises Misconfigured (HAL-101, HAL-102, HAL-111), Rejected (HAL-301 to HAL-305, HAL-601, HAL-602),
     and Transient, Rejected or Untrusted where the cloud gives no answer.
     """
+    alpha = as_share("alpha", alpha)
     target = _target(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
     seen = gather(
@@ -204,9 +207,9 @@ def _bound_of(differs: Array, group: Array | None, alpha: float) -> float:
 
 
 def _target(
-    max_loss: float | None,
+    max_loss: float | str | None,
     alpha: float,
-    escalate: float | None,
+    escalate: float | str | None,
     cloud_price: float | None,
     error_price: float | None,
 ) -> Target:
@@ -226,10 +229,11 @@ def _target(
             "HAL-102", f"one target at a time, got {' and '.join(given)}: a threshold can serve only one"
         )
     if escalate is not None:
-        return Escalate(escalate)
+        return Escalate(as_share("escalate", escalate))
     if cloud_price is not None and error_price is not None:
         return Prices(cloud_price, error_price)
-    return MaxLoss(DEFAULT_MAX_LOSS if max_loss is None else max_loss, alpha)
+    loss = DEFAULT_MAX_LOSS if max_loss is None else as_share("max_loss", max_loss)
+    return MaxLoss(loss, alpha)
 
 
 def _temperature(
@@ -317,14 +321,19 @@ def _chosen(
     return found, msgspec.structs.replace(found.promise, class_floors={})
 
 
-def _floors(asked: Mapping[int | str, float], edge: ModelSpec) -> dict[int, float]:
+def _floors(asked: Mapping[Any, float | str], edge: ModelSpec) -> dict[int, float]:
     """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not."""
+    if not isinstance(asked, Mapping):
+        raise Misconfigured(
+            "HAL-102", f"class_floors must name a recall by class, {{'V': 0.9}}, got {asked!r}"
+        )
     found = {}
-    for key, recall in asked.items():
+    for key, given in asked.items():
+        recall = as_share(f"the recall floor of class {key!r}", given)
         names = list(edge.labels or ())
         if isinstance(key, str) and key in names:
             found[names.index(key)] = recall
-        elif isinstance(key, int) or (not names and key.isdecimal()):
+        elif isinstance(key, Integral) or (isinstance(key, str) and not names and key.isdecimal()):
             found[int(key)] = recall
         else:
             raise Misconfigured(
