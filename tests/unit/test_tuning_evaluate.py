@@ -107,6 +107,10 @@ def test_a_policy_of_another_edge_model_is_refused():
 def test_another_cloud_is_said_to_be_another():
     seen = evaluated(promised(0.9, cloud="m@2"))
     assert "tuned against the cloud m@2, this one is m@1" in seen.notes[0]
+    assert seen.promise.state == "none"
+    assert seen.promise.told.startswith("not tested: the policy was tuned against the cloud m@2")
+    held = evaluated(promised(0.9, cloud="m@2", scope="share", max_loss=None, share=0.5))
+    assert held.promise.state != "none", "a share is held whatever the cloud is"
 
 
 def test_a_model_that_does_not_beat_always_saying_one_class_is_found_out():
@@ -119,6 +123,11 @@ def test_a_model_that_does_not_beat_always_saying_one_class_is_found_out():
 def test_the_rows_tuned_on_are_recognised():
     found = tune(EdgeModel(), Cloud(table(X, ANSWERS)), X, TRUTH, max_loss=0.05, cache=False)
     assert "the very rows that the policy was tuned on" in evaluated(found).notes[0]
+    check = evaluated(found).promise
+    assert (check.state, check.told.split(":")[0]) == ("none", "not tested")
+    assert "the very rows" in check.told
+    held = tune(EdgeModel(), Cloud(table(X, ANSWERS)), X, TRUTH, escalate=0.3, cache=False)
+    assert evaluated(held).promise.state == "none"
     assert not evaluated(found, groups=np.arange(800)).notes
 
 

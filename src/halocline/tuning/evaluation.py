@@ -136,10 +136,12 @@ def evaluate(
     said = _check_models(file, seen) if isinstance(file, PolicyFile) else ()
     read = read_truth(y, seen.edge.labels, seen.scores.shape[1], seen.rows)
     group = read_groups(groups, seen.rows)
+    same_rows = False
     if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, read.index, group):
+        same_rows = True
         said = (
-            *said,
             "these are the very rows that the policy was tuned on, and they flatter it: take others",
+            *said,
         )
     up = goes_up(seen, in_force)
     index, confidence = read_edge(seen, in_force)
@@ -170,7 +172,13 @@ def evaluate(
         gain=gain,
         gain_told=told_gain(gain, tally.groups),
         calibration_error=_calibration(confidence, edge_right, group),
-        promise=check_promise(promise, tally, dict(zip(tally.classes.tolist(), names, strict=True))),
+        promise=check_promise(
+            promise,
+            tally,
+            dict(zip(tally.classes.tolist(), names, strict=True)),
+            untested=said[0] if said else "",
+            same_rows=same_rows,
+        ),
         bill=bills[0],
         cloud_bill=bills[1],
         saved=1.0 - float(up.mean()),

@@ -16,18 +16,32 @@ SHARE_TOLERANCE = 0.02
 
 class PromiseCheck(msgspec.Struct, frozen=True):
     """Whether a promise held on these rows: `held`, `by_chance` (above it, as chance may have it), `broken`,
-    or `none` where nothing was promised."""
+    or `none` where nothing was promised, or nothing tested."""
 
     state: Literal["held", "by_chance", "broken", "none"]
     told: str
 
 
-def check_promise(promise: Promise | None, tally: Tally, names: Mapping[int, str]) -> PromiseCheck:
-    """Compare what was promised with what these rows show; `names` are those of the classes."""
+def check_promise(
+    promise: Promise | None,
+    tally: Tally,
+    names: Mapping[int, str],
+    *,
+    untested: str = "",
+    same_rows: bool = False,
+) -> PromiseCheck:
+    """Compare what was promised with what these rows show; `names` are those of the classes.
+
+    `untested` says why these rows or models cannot test a promised loss; the rows tuned on test nothing.
+    """
     if promise is None or promise.scope == "none":
         return PromiseCheck("none", "nothing was promised")
+    if same_rows:
+        return PromiseCheck("none", f"not tested: {untested}")
     if promise.max_loss is None:
         return _check_share(promise.share, tally.share(UP))
+    if untested:
+        return PromiseCheck("none", f"not tested: {untested}")
     if promise.scope == "groups" and tally.groups is None:
         return PromiseCheck(
             "none", "the promise is for new groups, and these rows have none: give the group of each row"
