@@ -141,6 +141,16 @@ def test_copies_carry_no_promise():
     assert "540 of the 600 rows are copies" in found.warnings[0]
 
 
+def test_no_floor_is_promised_with_novelty_even_where_no_row_was_new(monkeypatch):
+    none_new = lambda seen, novelty, truth: np.zeros(len(truth), dtype=bool)  # noqa: E731
+    monkeypatch.setattr("halocline.tuning.tuned.is_new", none_new)
+    found = tuned(3000, max_loss=0.05, class_floors={"V": 0.9}, novelty=True)
+    assert found.promise.max_loss == 0.05
+    assert found.promise.class_floors == {}
+    assert "recall" not in found.promise.reason
+    assert any("not promised: novelty sends up rows" in line for line in found.warnings)
+
+
 def test_novelty_sends_up_what_is_unlike_the_rows():
     found = tuned(max_loss=0.02, novelty_output="f")
     assert found.policy.novelty.output == "f"

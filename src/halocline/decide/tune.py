@@ -50,6 +50,7 @@ def tune(
     *,
     class_floors: Mapping[int, float] | None = None,
     once: Array | None = None,
+    promise_floors: bool = True,
 ) -> Choice:
     """Choose the threshold that escalates least among those that meet the target on this evidence.
 
@@ -58,10 +59,11 @@ def tune(
     data would do. `class_floors` are recalls that both tiers together keep for a class, {index: 0.9}.
     With a `MaxLoss` each is tested too (alpha is shared out evenly among the loss and the floors); one
     that cannot be proven at any threshold is met on the rows at hand where it can be, not promised, and
-    said so. Of the other targets, `Prices` meets floors on the rows at hand and `Escalate` says where
-    they are missed; neither promises them. `once` bool `[n]` leaves out copies of other rows: a
-    `MaxLoss` and its floors must then be proven by all rows and by those alone, and the more careful
-    threshold stands. Raises Rejected (HAL-601, HAL-602), Misconfigured (HAL-101).
+    said so. Of the other targets, `Prices` meets floors on the rows at hand and `Escalate` says where they
+    are missed; neither promises them. `once` bool `[n]` leaves out copies of other rows: a `MaxLoss` and
+    its floors must then be proven by all rows and by those alone, and the more careful threshold stands.
+    Without `promise_floors` they are tested all the same and not promised. Raises Rejected (HAL-601,
+    HAL-602), Misconfigured (HAL-101).
     """
     check_evidence(evidence)
     evidence = msgspec.structs.replace(evidence, confidence=evidence.confidence.astype(np.float64))
@@ -71,7 +73,7 @@ def tune(
     readings = (evidence,) if distinct is evidence else (evidence, distinct)
     prices: tuple[float, float] | None = None
     if isinstance(target, MaxLoss):
-        threshold, promise, said = _for_loss(readings, target, floors)
+        threshold, promise, said = _for_loss(readings, target, floors, promise_floors=promise_floors)
     elif isinstance(target, Escalate):
         threshold, promise, said = _for_share(evidence, target.share, floors)
     else:
@@ -90,7 +92,9 @@ def naive_threshold(evidence: Evidence, max_loss: float) -> float:
     return float(GRID[max(int(fails.argmax()) - 1, 0)]) if fails.any() else float(GRID[-1])
 
 
-def _for_loss(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int, float]) -> _Found:
+def _for_loss(
+    readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int, float], *, promise_floors: bool
+) -> _Found:
     """What every reading of the rows proves: all of them, and where there are copies each one once."""
     tested = [_tested(evidence, target, floors) for evidence in readings]
     # The fewer rows come last, and say best what is missing.
@@ -100,6 +104,7 @@ def _for_loss(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int,
     loss = max(each.loss for each in tested)
     passed = min(each.passed for each in tested)
     kept = {i: recall for i, recall in floors.items() if all(i in each.kept for each in tested)}
+    promised = kept if promise_floors else {}
     open_floors = {i: recall for i, recall in floors.items() if i not in kept}
     # Every threshold above is proven as well, so these rows may choose among them.
     threshold, said = _met_above(readings, open_floors, GRID[:passed])
@@ -107,7 +112,7 @@ def _for_loss(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int,
     of_rows = float((evidence.lost & (evidence.confidence >= threshold)).mean())
     if evidence.group is not None and of_rows > loss:
         said = (*said, uneven(of_rows, loss))
-    reason = proven(readings, target, loss, kept)
+    reason = proven(readings, target, loss, promised)
     why = next((each.why for each in tested if each.loss == loss), "")
     promise = Promise(
         scope="rows" if evidence.group is None else "groups",
@@ -117,7 +122,7 @@ def _for_loss(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int,
         rows=evidence.rows,
         groups=count_of_groups(evidence),
         certified_loss=loss,
-        class_floors=kept,
+        class_floors=promised,
     )
     return threshold, promise, said
 

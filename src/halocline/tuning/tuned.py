@@ -108,10 +108,10 @@ def tune(
     wrong answer. `y` are labels by name or number; without them the cloud's answers are the truth.
     `groups` name the patient, speaker or device of each row: the promise is then for new groups.
     `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `novelty` also
-    sends up what is unlike the rows given here, measured on the input or on the edge's output `novelty_output`. `temperature` is
-    fitted where True and enough rows are there. The cloud's answers are kept in `cache` (a folder, the
-    user's cache folder by default, False for none), so that tuning again asks only what is new; a call
-    carries up to `batch_rows` rows and may take `timeout_s`.
+    sends up what is unlike the rows given here, measured on the input or on the edge's output
+    `novelty_output`. `temperature` is fitted where True and enough rows are there. The cloud's answers
+    are kept in `cache` (a folder, the user's cache folder by default, False for none), so that tuning
+    again asks only what is new; a call carries up to `batch_rows` rows and may take `timeout_s`.
 
     Raises Misconfigured (HAL-101, HAL-102, HAL-111), Rejected (HAL-301 to HAL-305, HAL-601, HAL-602),
     and Transient, Rejected or Untrusted where the cloud gives no answer.
@@ -148,8 +148,9 @@ def tune(
     rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
     new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
     evidence = _evidence(seen, policy, None if read is None else truth, group)
-    chosen, promise = _chosen(rows_of(evidence, rest), new[rest], target, floors, once[rest])
-    promise = msgspec.structs.replace(promise, reason=_named(promise.reason, seen.edge.labels))
+    chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors, once[rest], novelty=wanted)
+    reason = _named(chosen.promise.reason, seen.edge.labels)
+    promise = msgspec.structs.replace(chosen.promise, reason=reason)
     policy = msgspec.structs.replace(policy, threshold=chosen.threshold)
     up = goes_up(seen, msgspec.structs.replace(policy, novelty=None)) | new
     policy = msgspec.structs.replace(policy, share=promise.share)
@@ -303,9 +304,15 @@ def _without(evidence: Evidence, new: Array) -> Evidence:
 
 
 def _chosen(
-    evidence: Evidence, new: Array, target: Target, floors: Mapping[int, float], once: Array
-) -> tuple[Choice, Promise]:
-    """The choice, and its promise.
+    evidence: Evidence,
+    new: Array,
+    target: Target,
+    floors: Mapping[int, float],
+    once: Array,
+    *,
+    novelty: bool,
+) -> Choice:
+    """The choice, with its promise.
 
     A loss is certified as if there were no novelty: novelty was learnt from these very rows, and what more
     goes up for it loses nothing against the cloud. A floor is another matter, for the cloud may be the
@@ -313,12 +320,13 @@ def _chosen(
     """
     if not isinstance(target, MaxLoss):
         evidence = _without(evidence, new)
-    found = choose(evidence, target, class_floors=floors, once=once)
-    if not new.any() or not found.promise.class_floors:
-        return found, found.promise
-    said = "the recall floors are met on these rows and not promised: novelty sends up rows beside them"
-    found = msgspec.structs.replace(found, warnings=(*found.warnings, said))
-    return found, msgspec.structs.replace(found.promise, class_floors={})
+    found = choose(evidence, target, class_floors=floors, once=once, promise_floors=not novelty)
+    if not novelty or not floors or not isinstance(target, MaxLoss):
+        return found
+    said = (
+        "the recall floors are tested and not promised: novelty sends up rows beside those that were counted"
+    )
+    return msgspec.structs.replace(found, warnings=(*found.warnings, said))
 
 
 def _floors(asked: Mapping[Any, float | str], edge: ModelSpec) -> dict[int, float]:
