@@ -408,3 +408,24 @@ def test_a_promise_for_groups_says_that_it_is_a_mean_over_them_and_warns_where_o
 def test_one_row_or_group_is_said_in_the_singular():
     assert "these 1 " not in tune(evidence(1), MaxLoss(0.01)).promise.reason
     assert "1 groups" not in tune(evidence(200, groups=1), MaxLoss(0.01)).promise.reason
+
+
+@pytest.mark.parametrize(("n", "groups", "offered"), [(20, None, "10.9 %"), (2000, 1, "90.1 %")])
+def test_a_share_that_hardly_ever_asks_the_cloud_is_warned_about_and_what_can_be_promised_is_offered(
+    n, groups, offered
+):
+    rows = evidence(n, groups=groups, edge_correct=np.ones(n, dtype=bool))
+    choice = tune(rows, MaxLoss(0.01))
+    assert choice.promise.share == 0.0
+    said = next(line for line in choice.warnings if "hardly ever asks the cloud" in line)
+    assert "1 % needs at least 230" in said
+    assert f"what these data can prove is a loss of {offered}," in said
+    asked = tune(rows, MaxLoss(float(offered.removesuffix(" %")) / 100)).promise
+    assert asked.max_loss is not None, "what is offered can be had"
+
+
+def test_a_promise_says_where_it_is_cheap_because_a_tier_is_never_right():
+    never = tune(evidence(cloud=0.0), MaxLoss(0.01)).promise
+    assert "the cloud is right in none of these rows, so nothing can be lost to it" in never.reason
+    wrong = tune(evidence(edge_correct=np.zeros(2000, dtype=bool)), MaxLoss(0.01)).promise
+    assert "the edge is wrong in every one of these rows" in wrong.reason

@@ -1,5 +1,6 @@
 """Say in plain words what a promise rests on, or why there is none and how much data would do."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -54,7 +55,7 @@ def proven(readings: tuple[Evidence, ...], target: MaxLoss, loss: float, floors:
     )
     if evidence.truth == "cloud":
         line += "; without labels, the cloud's answers are taken as the truth"
-    return line
+    return line + _never_right(evidence)
 
 
 def too_few(evidence: Evidence, target: MaxLoss, alpha: float, least: float) -> str:
@@ -75,9 +76,28 @@ def too_few(evidence: Evidence, target: MaxLoss, alpha: float, least: float) -> 
     )
 
 
+def hardly(share: float, why: str, least: float) -> str:
+    """That a policy without a promise goes up next to never, what would do, and what can be had instead."""
+    provable = math.ceil(least * 1000) / 1000  # rounded up, so that it is provable as it is read
+    return (
+        f"this policy hardly ever asks the cloud ({percent(share)} of the rows go up) and promises no loss: "
+        f"{why}; what these data can prove is a loss of {percent(provable)}, if asked for it; "
+        "until there are more, ask for a share of calls that you can bear"
+    )
+
+
+def _never_right(evidence: Evidence) -> str:
+    if not evidence.edge_correct.any():
+        return "; the edge is wrong in every one of these rows: check its labels before relying on this"
+    if not evidence.cloud_right.any():
+        return "; the cloud is right in none of these rows, so nothing can be lost to it: check its labels"
+    return ""
+
+
 def instead(evidence: Evidence, target: MaxLoss, why: str, share: float) -> str:
     """That there is no promise, why, and what is held in its place."""
     return (
         f"no loss is promised: {why}. Instead {percent(share)} of the rows go up: on "
         f"{these_rows(evidence)} that lost at most {percent(target.loss)}, on others it may lose more"
+        f"{_never_right(evidence)}"
     )

@@ -12,7 +12,16 @@ from halocline.decide.evidence import Evidence, check_evidence, doubts, rows_of
 from halocline.decide.floors import check_floors, floor_requirement, floors_met, observed_recall
 from halocline.decide.promise import Promise
 from halocline.decide.targets import Escalate, MaxLoss, Prices, Target
-from halocline.decide.told import count_of_groups, instead, percent, proven, these_rows, too_few, uneven
+from halocline.decide.told import (
+    count_of_groups,
+    hardly,
+    instead,
+    percent,
+    proven,
+    these_rows,
+    too_few,
+    uneven,
+)
 from halocline.records import Array
 
 __all__ = [
@@ -30,6 +39,10 @@ __all__ = [
 
 _SHARE_MISSED = 0.01
 """Where equal confidences keep the share this far from the one asked for, that is said."""
+
+
+_HARDLY = 0.05
+"""A share below this, held in place of a promise, is as good as never asking the cloud, and that is said."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -100,7 +113,7 @@ def _for_loss(
     # The fewer rows come last, and say best what is missing.
     refused = [each for each in tested if each.passed == 0]
     if refused:
-        return _instead(readings, target, floors, refused[-1].why)
+        return _instead(readings, target, floors, refused[-1].why, max(each.loss for each in tested))
     loss = max(each.loss for each in tested)
     passed = min(each.passed for each in tested)
     kept = {i: recall for i, recall in floors.items() if all(i in each.kept for each in tested)}
@@ -165,12 +178,16 @@ def _tested(evidence: Evidence, target: MaxLoss, floors: dict[int, float]) -> _T
     return _Tested(loss, passed, frozenset(kept), why)
 
 
-def _instead(readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int, float], why: str) -> _Found:
+def _instead(
+    readings: tuple[Evidence, ...], target: MaxLoss, floors: dict[int, float], why: str, least: float
+) -> _Found:
     """No promise: hold the share at which these rows themselves lost no more than was asked for."""
     evidence = readings[0]
     naive = max(naive_threshold(each, target.loss) for each in readings)
     threshold, said = _met_above(readings, floors, GRID[naive <= GRID])
     share = float((evidence.confidence < threshold).mean())
+    if share < _HARDLY:
+        said = (*said, hardly(share, why, least))
     promise = Promise(
         scope="share",
         reason=instead(evidence, target, why, share),
