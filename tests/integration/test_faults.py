@@ -1,5 +1,6 @@
 """Whatever the cloud does, callers have an answer in time and the right reason; a recovery is noticed."""
 
+import contextlib
 import datetime
 import socket
 import ssl
@@ -16,6 +17,8 @@ import trustme
 
 import halocline as hc
 from halocline.adapters.http import RemoteModel
+from halocline.adapters.http.connection import Connection, LostError
+from halocline.adapters.http.exchange import Exchange
 from halocline.decide.link import RETRY_S
 from halocline.ports import Feed
 from halocline.records import ModelRef, ModelSpec, ScoreKind, TensorSpec
@@ -297,3 +300,51 @@ def test_a_server_that_wants_our_certificate_and_gets_none_is_untrusted(
                 cloud.wait_ready(2.0)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+def test_a_reason_that_came_before_the_request_was_sent_is_read(certificates: Certificates) -> None:
+    """The request cannot be sent to a server that refused and hung up, but its alert is there to be read."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(certificates.right()))
+    context.load_verify_locations(certificates.ca_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            peer, _ = listener.accept()
+            with peer, contextlib.suppress(ssl.SSLError):
+                context.wrap_socket(peer, server_side=True)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        plain = socket.create_connection(listener.getsockname())
+        with ssl.create_default_context(cafile=certificates.ca_path).wrap_socket(
+            plain, server_hostname="127.0.0.1"
+        ) as secure:
+            thread.join()
+            connection = Connection(secure, tls=True)
+            with contextlib.suppress(OSError):
+                secure.send(b"GET ")  # the kernel learns that nobody listens
+            with pytest.raises(LostError) as caught:
+                connection.drive(Exchange(b"GET / HTTP/1.1\r\n\r\n", 1000), time.monotonic() + 1.0)
+    assert caught.value.reason is hc.Reason.UNTRUSTED
+    assert "CERTIFICATE_REQUIRED" in caught.value.detail
+
+
+def test_an_answer_that_came_before_the_request_was_sent_is_read() -> None:
+    """A proxy refuses a large body after its head and hangs up: its answer counts, not the broken pipe."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(10)
+                peer.sendall(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with socket.create_connection(listener.getsockname()) as plain:
+            exchange = Exchange(b"POST / HTTP/1.1\r\n\r\n" + bytes(32_000_000), 1000)
+            Connection(plain).drive(exchange, time.monotonic() + 5.0)
+        thread.join()
+    assert (exchange.complete, exchange.status, exchange.reusable) == (True, 413, False)

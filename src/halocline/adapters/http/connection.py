@@ -36,18 +36,20 @@ class Want(Enum):
 class Connection:
     """One socket, plain or TLS. `kept` says that it lay open between two exchanges: it may be stale."""
 
-    __slots__ = ("_wants_read", "_wants_write", "kept", "sock")
+    __slots__ = ("_waits", "_wants_read", "_wants_write", "kept", "sock")
 
     def __init__(self, sock: socket.socket, *, tls: bool = False) -> None:
         self.sock = sock
         self.kept = False
         self._wants_read: tuple[type[OSError], ...] = (BlockingIOError,)
         self._wants_write: tuple[type[OSError], ...] = ()
+        self._waits: tuple[type[OSError], ...] = (TimeoutError, BlockingIOError)
         if tls:
             import ssl  # it costs a start 4 ms: only where it is used
 
             self._wants_read = (BlockingIOError, ssl.SSLWantReadError)
             self._wants_write = (ssl.SSLWantWriteError,)
+            self._waits = (*self._waits, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
     def drive(self, exchange: Exchange, until_s: float) -> None:
         """Send and receive until the exchange is complete.
@@ -59,7 +61,7 @@ class Connection:
         try:
             while exchange.pending:
                 sock.settimeout(_left_s(until_s))
-                exchange.pending = exchange.pending[sock.send(exchange.pending) :]
+                self._send(exchange)
             while not exchange.complete:
                 sock.settimeout(_left_s(until_s))
                 self._take(exchange, sock.recv(RECEIVE_BYTES))
@@ -74,7 +76,7 @@ class Connection:
         sock.setblocking(False)
         try:
             while exchange.pending:
-                exchange.pending = exchange.pending[sock.send(exchange.pending) :]
+                self._send(exchange)
             while not exchange.complete:
                 self._take(exchange, sock.recv(RECEIVE_BYTES))
         except self._wants_write:
@@ -89,6 +91,26 @@ class Connection:
         """Close the socket; never fails."""
         with contextlib.suppress(OSError):
             self.sock.close()
+
+    def _send(self, exchange: Exchange) -> None:
+        try:
+            exchange.pending = exchange.pending[self.sock.send(exchange.pending) :]
+        except self._waits:
+            raise
+        except OSError as exc:
+            # The peer has hung up, perhaps after it said why: an early answer, or a TLS alert.
+            self._last_words(exchange, exc)
+
+    def _last_words(self, exchange: Exchange, sending: OSError) -> None:
+        exchange.pending = memoryview(b"")
+        try:
+            while not exchange.complete:
+                self._take(exchange, self.sock.recv(RECEIVE_BYTES))
+        except self._waits:
+            raise sending from None
+        except OSError as exc:
+            raise (exc if lost(exc).reason is Reason.UNTRUSTED else sending) from None
+        exchange.reusable = False
 
     def _take(self, exchange: Exchange, data: bytes) -> None:
         if data:
