@@ -22,8 +22,6 @@ from halocline.stats.sequences import LossSequence, evidence_broken, evidence_ke
 GRID = tuple(1 - 2 ** (-k / 4) for k in range(80, -1, -1))
 """The thresholds that a device may certify, from almost 1 down to 0: fixed, so that no data chose among
 them, and finer towards 1, where confidences crowd."""
-EVERYTHING_UP = float("inf")
-"""The threshold in force while a device sends everything up."""
 
 
 class Start(StrEnum):

@@ -76,36 +76,38 @@ class Route:
 
     def plan_check(self, feed: Feed, count: int) -> Plan:
         """The plan for sure rows that are to be checked: no budget counts, and no deadline."""
-        every = np.arange(count)
+        return self._all(feed, count, 0, 0, float("inf"), Reason.ESCALATED, budgeted=False)
+
+    def plan_unsure(self, feed: Feed, rows_before: int, time_left_s: float) -> Plan:
+        """The plan for one row that the gate did not let stay."""
+        return self._all(feed, 1, 1, rows_before, time_left_s, Reason.ESCALATED)
+
+    def everything(self, feed: Feed, count: int, rows_before: int, time_left_s: float) -> Plan:
+        """The plan that sends every row up, if any may go; no budget counts."""
+        return self._all(feed, count, count, rows_before, time_left_s, Reason.MODE, budgeted=False)
+
+    def _all(
+        self,
+        feed: Feed,
+        count: int,
+        rows: int,
+        rows_before: int,
+        time_left_s: float,
+        reason: Reason,
+        *,
+        budgeted: bool = True,
+    ) -> Plan:
+        """All of the rows go up, for the reason given, or none does; `rows` of them refill a budget."""
+        every = _FIRST if count == 1 else np.arange(count)
         travelling = self._travelling(feed, every, count)
         if travelling is None:
             return Plan(_NONE, [Reason.NOT_SENT] * count, {}, 0)
         payload_bytes = _bytes_of(travelling)
-        granted, otherwise = self._up.grant(count, 0, 0, payload_bytes, float("inf"), budgeted=False)
-        return Plan(every if granted else _NONE, [otherwise] * count, travelling, payload_bytes)
-
-    def plan_unsure(self, feed: Feed, rows_before: int, time_left_s: float) -> Plan:
-        """The plan for one row that the gate did not let stay."""
-        travelling = self._travelling(feed, _FIRST, 1)
-        if travelling is None:
-            return Plan(_NONE, [Reason.NOT_SENT], {}, 0)
-        payload_bytes = _bytes_of(travelling)
-        granted, otherwise = self._up.grant(1, 1, rows_before, payload_bytes, time_left_s)
-        if granted:
-            return Plan(_FIRST, [Reason.ESCALATED], travelling, payload_bytes)
-        return Plan(_NONE, [otherwise], {}, 0)
-
-    def everything(self, feed: Feed, count: int, rows_before: int, time_left_s: float) -> Plan:
-        """The plan that sends every row up, if any may go; no budget counts."""
-        travelling = self._travelling(feed, np.arange(count), count)
-        if travelling is None:
-            return Plan(_NONE, [Reason.NOT_SENT] * count, {}, 0)
-        payload_bytes = _bytes_of(travelling)
         granted, otherwise = self._up.grant(
-            count, count, rows_before, payload_bytes, time_left_s, budgeted=False
+            count, rows, rows_before, payload_bytes, time_left_s, budgeted=budgeted
         )
         if granted:
-            return Plan(np.arange(count), [Reason.MODE] * count, travelling, payload_bytes)
+            return Plan(every, [reason] * count, travelling, payload_bytes)
         return Plan(_NONE, [otherwise] * count, {}, 0)
 
     def _travelling(self, feed: Feed, up: Array, count: int) -> Feed | None:
