@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from made_sets import write_ecg
 
 COMMAND = [sys.executable, "-m", "halocline", "demo"]
 
@@ -101,6 +102,46 @@ def test_each_phase_shows_what_it_is_there_to_show(run: tuple[int, dict[str, Any
     assert "escalated" in reasons["slow_link"]
     assert "escalated" in reasons["back"]
     assert phases["slow_link"]["latency_s"]["p99"] > 0.1
+
+
+@pytest.fixture(scope="module")
+def beats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ecg(tmp_path_factory.mktemp("made") / "ecg")
+
+
+def test_a_real_set_is_streamed_through_the_same_phases(
+    environment: dict[str, str], beats: Path, run: tuple[int, dict[str, Any], str]
+) -> None:
+    with started(environment, "--dataset", "ecg", "--from", str(beats), "--fast", "--json") as process:
+        _, card, stderr = finished(process)
+    # So few made rows say nothing about accuracy and shares; that nothing is lost holds for any rows.
+    assert broken(card) <= {"as good as the cloud", "saves cloud calls"}, stderr
+    assert card["dataset"] == "ecg"
+    assert card.keys() == run[1].keys()
+    assert [phase["name"] for phase in card["phases"]] == [phase["name"] for phase in run[1]["phases"]]
+    requests = {phase["name"]: phase["requests"] for phase in card["phases"]}
+    assert requests["cloud_only"] == requests["normal"] > 400
+    assert card["degraded"] > 0
+    assert 0 < card["accuracy"]["edge"] < 1
+
+
+def test_a_set_that_is_not_there_is_one_line_with_the_fix(
+    environment: dict[str, str], beats: Path, tmp_path: Path
+) -> None:
+    wrong = {
+        ("--dataset", "ecg"): ("HAL-304", "--dataset ecg --from DIR"),
+        ("--dataset", "ecg", "--from", str(tmp_path / "nowhere")): ("HAL-304", "nowhere is not a folder"),
+        ("--dataset", "fashion-mnist", "--from", str(beats)): ("HAL-304", "train_images.npy.xz"),
+        ("--from", str(beats)): ("HAL-102", "leave --from out"),
+    }
+    for arguments, (code, fix) in wrong.items():
+        with started(environment, *arguments) as process:
+            stdout, stderr = process.communicate(timeout=30)
+        assert process.returncode == 2
+        assert code in stderr
+        assert fix in stderr.replace("\n", " ")
+        assert "Traceback" not in stderr
+        assert stdout == ""
 
 
 SABOTAGES = {"drop": "nothing lost", "duplicate": "nothing twice", "late": "never late"}

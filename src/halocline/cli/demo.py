@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -23,8 +24,10 @@ def demo(
     sabotage: Literal["drop", "duplicate", "late"] | None = None,
     seed: int = 0,
     prices: Path | None = None,
+    dataset: Literal["digits", "ecg", "speech", "fashion-mnist"] = "digits",
+    folder: Annotated[Path | None, Parameter(name="--from")] = None,
 ) -> int:
-    """Stream digits through edge and cloud while the link breaks and mends.
+    """Stream real data through edge and cloud while the link breaks and mends.
 
     A small model answers here, a larger one in a second process. An independent
     observer keeps the scorecard, from what callers received and what the cloud
@@ -46,16 +49,22 @@ def demo(
     sabotage
         Break a promise on purpose, to see the observer notice: the exit code is then 1.
     seed
-        Decides the order of the digits.
+        Decides the order of the rows and, of a real set, which are drawn and how the models start.
     prices
         A file of your own prices, in the form of the demo's prices.toml.
+    dataset
+        What is streamed: digits are there; heart beats, spoken digits and clothes need --from.
+    folder
+        The folder of the set; its models are trained the first time, two minutes at most.
     """
     from halocline.extras import need
 
     need("demo", "sklearn", "skl2onnx", "onnx", "uvicorn", what="halocline demo")
     before = signal.signal(signal.SIGTERM, _end_as_by_hand)
     try:
-        card = _play(fast=fast, interactive=interactive, sabotage=sabotage, seed=seed, prices=prices)
+        card = _play(
+            dataset, folder, fast=fast, interactive=interactive, sabotage=sabotage, seed=seed, prices=prices
+        )
     except KeyboardInterrupt:
         print("stopped; nothing is left running", file=sys.stderr)
         return INTERRUPTED
@@ -69,12 +78,20 @@ def demo(
 
 
 def _play(
-    *, fast: bool, interactive: bool, sabotage: str | None, seed: int, prices: Path | None
+    dataset: str,
+    folder: Path | None,
+    *,
+    fast: bool,
+    interactive: bool,
+    sabotage: str | None,
+    seed: int,
+    prices: Path | None,
 ) -> "Scorecard":
     from rich.console import Console
 
     from halocline.demo.interactive import Show, need_terminal
     from halocline.demo.live import Live
+    from halocline.demo.material import material_of
     from halocline.demo.prices import read_prices
     from halocline.demo.sabotage import Kind
     from halocline.demo.show import run_interactive, run_scripted
@@ -84,10 +101,12 @@ def _play(
     progress = Console(stderr=True)
     if interactive:
         need_terminal()
+    material = material_of(dataset, folder, seed=seed, say=partial(progress.print, highlight=False))
+    if interactive:
         show = Show(progress, seed=seed)
-        return run_interactive(show.play, progress.print, prices=known, seed=seed, sabotage=kind)
+        return run_interactive(show.play, progress.print, material, prices=known, seed=seed, sabotage=kind)
     with Live(progress) as live:
-        return run_scripted(live, prices=known, seed=seed, fast=fast, sabotage=kind)
+        return run_scripted(live, material, prices=known, seed=seed, fast=fast, sabotage=kind)
 
 
 def _print(card: "Scorecard") -> None:

@@ -44,7 +44,7 @@ def print_scorecard(console: Console, card: Scorecard) -> None:
 def _worth(card: Scorecard) -> Table:
     seen = card.judgement
     base, normal = seen.phase(BASELINE), seen.phase(NORMAL)
-    table = Table(title=f"{normal.requests:,} digits that no model has seen, by an independent observer")
+    table = Table(title=f"{normal.requests:,} {card.rows} that no model has seen, by an independent observer")
     table.add_column("")
     for tier in ("edge alone", "cloud alone", "tiered"):
         table.add_column(tier, justify="right")

@@ -10,7 +10,7 @@ from halocline.records import Array, Correction, Reply
 
 
 class Row:
-    """One digit to be read: its number among all, the split whose models have not seen it, and its truth."""
+    """One row to be read: its number among all, the fold whose models have not seen it, and its truth."""
 
     __slots__ = ("fold", "number", "truth", "x")
 

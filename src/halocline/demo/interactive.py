@@ -36,7 +36,7 @@ def need_terminal() -> None:
 
 
 class Show:
-    """Streams digits until `q`; `c` cuts and restores the link, `k` kills the cloud and starts it again."""
+    """Streams rows until `q`; `c` cuts and restores the link, `k` kills the cloud and starts it again."""
 
     def __init__(self, console: Console, *, seed: int) -> None:
         self._console = console

@@ -20,14 +20,15 @@ SLOW_BITS_PER_S = 1e6
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """One phase: what viewers are told, which splits' programs are asked, how often and how fast.
+    """One phase: what viewers are told, which folds' programs are asked, how often and how fast.
 
-    `requests` None is every row once. `begin` breaks or mends the link; `end` undoes what must not last.
+    `folds` None are those of the normal case; `requests` None is every row once. `begin` breaks or mends
+    the link; `end` undoes what must not last.
     """
 
     name: str
     say: str
-    folds: tuple[int, ...]
+    folds: tuple[int, ...] | None
     requests: int | None
     pause_s: float
     begin: Callable[[Stage], None]
@@ -57,12 +58,10 @@ def _speed_up(stage: Stage) -> None:
     stage.link.delay_s, stage.link.bits_per_s = 0.0, None
 
 
-ALL = (0, 1, 2, 3, 4)
-
 # Each fault meets a program that has not learnt of the one before; the last phase asks all of those again.
 PHASES = (
-    Phase("cloud_only", "every digit goes to the cloud: the baseline", ALL, None, 0.0, _nothing, _nothing),
-    Phase("normal", "the edge answers when it is sure", ALL, None, 0.0015, _nothing, _nothing),
+    Phase("cloud_only", "every row goes to the cloud: the baseline", None, None, 0.0, _nothing, _nothing),
+    Phase("normal", "the edge answers when it is sure", None, None, 0.0015, _nothing, _nothing),
     Phase("silent", "the link goes dead without a word", (1,), 160, 0.02, _silence, _restore),
     Phase("refusing", "the cloud refuses connections", (2,), 160, 0.02, _refuse, _restore),
     Phase("slow_link", "50 ms each way, 1 Mbit/s", (3,), 120, 0.02, _slow_down, _speed_up),
@@ -109,7 +108,8 @@ class Play:
         self._caller.settle(0.5)
 
     def _play(self, phase: Phase, tiered: Sequence[Tiered], deadline_s: float, delivery: Delivery) -> None:
-        rows = [row for row in self.rows if row.fold in phase.folds]
+        folds = self._stage.material.asked if phase.folds is None else phase.folds
+        rows = [row for row in self.rows if row.fold in folds]
         if phase.requests is not None:
             rows = rows[: phase.requests // 2 if self._fast else phase.requests]
         self._watcher.phase(phase, len(rows))

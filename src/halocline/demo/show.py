@@ -11,6 +11,7 @@ import msgspec
 import halocline
 from halocline.demo.caller import Caller
 from halocline.demo.evidence import Evidence
+from halocline.demo.material import Material
 from halocline.demo.observer import Judgement, judge
 from halocline.demo.play import BASELINE, NORMAL, PHASES, RECOVERY, Play, Watcher
 from halocline.demo.prices import Prices
@@ -22,6 +23,8 @@ class Scorecard(msgspec.Struct, frozen=True):
     """What is shown at the end, in either form: the observer's judgement and what it was worth."""
 
     judgement: Judgement
+    dataset: str
+    rows: str
     prices: Prices
     seed: int
     sabotage: str | None
@@ -39,6 +42,7 @@ class Scorecard(msgspec.Struct, frozen=True):
         fields: dict[str, Any] = {
             "halocline": halocline.__version__,
             "passed": seen.passed,
+            "dataset": self.dataset,
             "seed": self.seed,
             "sabotage": self.sabotage,
             "pids": self.pids,
@@ -62,12 +66,12 @@ class Scorecard(msgspec.Struct, frozen=True):
 
 
 def run_scripted(
-    watcher: Watcher, *, prices: Prices, seed: int, fast: bool, sabotage: Kind | None
+    watcher: Watcher, material: Material, *, prices: Prices, seed: int, fast: bool, sabotage: Kind | None
 ) -> Scorecard:
     """Play every phase and judge. Raises HaloclineError where something cannot be set up."""
     caller = Caller()
     with tempfile.TemporaryDirectory(prefix="halocline-demo-") as folder:
-        with _stage(folder, caller, watcher.say) as stage:
+        with Stage(material, Path(folder), caller.correct) as stage:
             pids = _announce(watcher.say, stage)
             play = Play(stage, caller, watcher, seed=seed, fast=fast, delivery=Delivery(sabotage))
             play.run()
@@ -84,12 +88,13 @@ def run_scripted(
             normal=NORMAL,
             recovery=RECOVERY,
         )
-    return _scorecard(evidence, prices, seed, sabotage, pids, caller)
+    return _scorecard(evidence, material, prices, seed, sabotage, pids, caller)
 
 
 def run_interactive(
     play: Callable[[Stage, Caller, Delivery], None],
     say: Callable[[str], None],
+    material: Material,
     *,
     prices: Prices,
     seed: int,
@@ -98,7 +103,7 @@ def run_interactive(
     """Let `play` ask and break things as long as it likes, and judge."""
     caller = Caller()
     with tempfile.TemporaryDirectory(prefix="halocline-demo-") as folder:
-        with _stage(folder, caller, say) as stage:
+        with Stage(material, Path(folder), caller.correct) as stage:
             pids = _announce(say, stage)
             play(stage, caller, Delivery(sabotage))
             stage.end_programs()
@@ -111,12 +116,7 @@ def run_interactive(
             traffic={},
             edge_labels={},
         )
-    return _scorecard(evidence, prices, seed, sabotage, pids, caller)
-
-
-def _stage(folder: str, caller: Caller, say: Callable[[str], None]) -> Stage:
-    say("two digit models for each of five splits: trained the first time, a few seconds, then cached")
-    return Stage(Path(folder), caller.correct)
+    return _scorecard(evidence, material, prices, seed, sabotage, pids, caller)
 
 
 def _announce(say: Callable[[str], None], stage: Stage) -> dict[str, int]:
@@ -127,10 +127,18 @@ def _announce(say: Callable[[str], None], stage: Stage) -> dict[str, int]:
 
 
 def _scorecard(
-    evidence: Evidence, prices: Prices, seed: int, sabotage: Kind | None, pids: dict[str, int], caller: Caller
+    evidence: Evidence,
+    material: Material,
+    prices: Prices,
+    seed: int,
+    sabotage: Kind | None,
+    pids: dict[str, int],
+    caller: Caller,
 ) -> Scorecard:
     return Scorecard(
         judgement=judge(evidence),
+        dataset=material.dataset,
+        rows=material.rows,
         prices=prices,
         seed=seed,
         sabotage=sabotage.value if sabotage is not None else None,

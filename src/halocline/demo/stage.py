@@ -13,7 +13,7 @@ from halocline.adapters.http import connect
 from halocline.adapters.onnxruntime import load
 from halocline.demo.caller import Row
 from halocline.demo.cloud import CloudProcess
-from halocline.demo.samples import Digits, digit_folds
+from halocline.demo.material import Material
 from halocline.edge.tiered import Tiered
 from halocline.records import Correction, Mode
 from halocline.testing.link import ThrottledLink
@@ -27,13 +27,13 @@ READY_S = 20.0
 class Stage:
     """Everything that runs, set up together and ended together."""
 
-    def __init__(self, folder: Path, on_correction: Callable[[Correction], None]) -> None:
+    def __init__(self, material: Material, folder: Path, on_correction: Callable[[Correction], None]) -> None:
         self._stack = contextlib.ExitStack()
         self._on_correction = on_correction
-        samples = digit_folds()
-        self.folds: tuple[Digits, ...] = samples.folds
+        self.material = material
+        self.folds = material.folds
         self.edges = [load(fold.edge_path, labels=fold.labels, threads=1) for fold in self.folds]
-        self.cloud = CloudProcess(samples.served, folder)
+        self.cloud = CloudProcess(material.served, folder)
         self.link: ThrottledLink
         self.tiered: list[Tiered] = []
 
@@ -67,7 +67,7 @@ class Stage:
             each.close()
 
     def rows(self, seed: int) -> list[Row]:
-        """Every digit once, in an order that the seed decides."""
+        """Every row once, in an order that the seed decides."""
         rows: list[Row] = []
         for at, fold in enumerate(self.folds):
             for x, y in zip(fold.x, fold.y, strict=True):
@@ -89,11 +89,11 @@ class Stage:
         return said
 
     def _tiered(self, fold: int, mode: Mode) -> Tiered:
-        cloud = connect(f"http://127.0.0.1:{self.link.port}/v2/models/digits-{fold}")
+        cloud = connect(f"http://127.0.0.1:{self.link.port}/v2/models/{self.folds[fold].cloud}")
         tiered = Tiered(
             self.edges[fold],
             cloud,
-            threshold=self.folds[fold].threshold,
+            policy=self.folds[fold].policy,
             deadline_s=DEADLINE_S,
             mode=mode,
             on_correction=self._on_correction,

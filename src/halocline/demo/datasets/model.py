@@ -34,7 +34,15 @@ class Trained(msgspec.Struct, frozen=True, eq=False):
 
 
 def train(x: Array, y: Array, classes: int, recipe: Recipe, seed: int) -> Trained:
-    """Make the recipe's model of these rows."""
+    """Make the recipe's model of these rows; on one machine, the same bits for the same seed."""
+    from threadpoolctl import threadpool_limits
+
+    # Matrix products of several threads add up in another order, and small ones are no faster.
+    with threadpool_limits(1):
+        return _train(x, y, classes, recipe, seed)
+
+
+def _train(x: Array, y: Array, classes: int, recipe: Recipe, seed: int) -> Trained:
     if not recipe.patches:
         return Trained(network.fit(x, y, classes, recipe, seed), None)
     side = math.isqrt(x.shape[1])

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from halocline.decide.evidence import Evidence
+from halocline.decide.gate import Policy
 from halocline.decide.targets import Escalate
 from halocline.decide.tune import tune
 from halocline.demo.cache import kept, key
@@ -17,7 +18,7 @@ from halocline.extras import need
 from halocline.folders import cache_folder
 from halocline.records import Array
 
-RECIPE = 1
+RECIPE = 2
 """Raised when training changes, so that no cached model of an older recipe is taken."""
 FOLDS = 6
 """Where no rows only tune, so many parts of the groups stand for new ones in turn."""
@@ -41,13 +42,18 @@ class Pair(msgspec.Struct, frozen=True, eq=False):
     edge_parameters: int
     cloud_parameters: int
 
+    @property
+    def policy(self) -> Policy:
+        """Escalate the set's share, starting at the threshold that the evidence gave."""
+        return Policy(threshold=self.threshold, share=self.dataset.share)
+
 
 def trained_pair(dataset: Dataset, folder: Path, *, seed: int = 0) -> Pair:
     """The pair for that seed, from the cache where it is whole; the same seed gives the same pair.
 
     Raises Misconfigured: HAL-103 (an extra is missing), HAL-304 (a file is missing or not what it should be).
     """
-    need("demo", "onnx", what=f"the {dataset.name} models")
+    need("demo", "onnx", "threadpoolctl", what=f"the {dataset.name} models")
     names = dataset.files(folder)
     parts = dataset.read(folder)
     known = key(RECIPE, msgspec.json.encode(_facts(dataset)).hex(), seed, digest(folder, names))
