@@ -38,7 +38,7 @@ AFFORDABLE_LOSS = 0.10
 LEAST_CLOUD, LEAST_SAVED, LEAST_SAVED_SPEECH, MOST_V_LOST = 0.905, 0.73, 0.85, 0.01
 
 OPENED = (
-    "DS2 was opened three times: with a share of .27; with .267, as that run saved a little less than .73; and "
+    "DS2 was opened three times: with a share of .27; with .267, as that run saved a little under .73; and "
     "with .27 again, which stands. Models and recipes were the same each time"
 )
 
