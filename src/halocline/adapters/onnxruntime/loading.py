@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import onnxruntime as ort
 
+from halocline.adapters.onnxruntime.fit import check_fit
 from halocline.adapters.onnxruntime.graph import Graph, read_graph, read_graph_file
 from halocline.adapters.onnxruntime.labels import check_count, read_labels
 from halocline.adapters.onnxruntime.model import OnnxModel
@@ -70,7 +71,7 @@ def load(
     `providers` execution providers by name (else the best one there is); `threads` the threads of one run
     (None: the runtime's choice). `scores` says what the score output holds ("probabilities", "logits",
     "log_probabilities") and `score_output` which output it is, where the graph does not show it.
-    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208.
+    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208, HAL-209.
     """
     if threads is not None and threads < 1:
         raise Misconfigured(
@@ -97,6 +98,7 @@ def load(
         task=described.task or Task.CLASSIFY if described is not None else Task.CLASSIFY,
         input=described.input if described is not None else None,
     )
+    check_fit(spec)
     return OnnxModel(
         session,
         spec,
