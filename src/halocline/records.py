@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
+
+if TYPE_CHECKING:
+    from halocline.decide.outputs import Output
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -144,7 +147,8 @@ class ModelSpec(msgspec.Struct, frozen=True):
     The first axis of every input and output is the batch. `score_kind` is None where neither the
     model nor the user has said what the numbers are; `score_output` names the output that holds one
     row of class scores `[batch, classes]`. `digest` is `sha256:…` of the model's file where somebody has
-    worked it out, else empty (see `OnnxModel.digest`).
+    worked it out, else empty (see `OnnxModel.digest`). `output` says how the outputs of a task other than
+    classification are read; None where nobody has said it.
     """
 
     ref: ModelRef
@@ -155,6 +159,38 @@ class ModelSpec(msgspec.Struct, frozen=True):
     score_kind: ScoreKind | None = None
     task: Task = Task.CLASSIFY
     digest: str = ""
+    output: "Output | None" = None
+
+
+class Boxes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What was found in one picture: the value of a detector's answer. No boxes is an answer too.
+
+    `xyxy` float32 `[n, 4]`: left, top, right, bottom, in fractions 0..1 of the picture. `index` int64 `[n]`
+    is the class of each box, `scores` float32 `[n]` how likely it is, `labels` its name; None without names.
+    """
+
+    xyxy: Array
+    index: Array
+    scores: Array
+    labels: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A number and the range that the model gives for it: the value of a regressor's answer."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Anomaly(msgspec.Struct, frozen=True):
+    """An anomaly score, and the verdict by the model's threshold: the value of a scorer's answer."""
+
+    score: float
+    is_anomaly: bool
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,8 +211,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What one model says of one sample.
 
-    `value` has the task's shape: the label (or class index without labels) of a classifier, boxes,
-    a number, an anomaly score. `scores` are class probabilities `[classes]`, where the task has them;
+    `value` has the task's shape: the label (or class index without labels) of a classifier, `Boxes`,
+    `Interval` or `Anomaly`. `scores` are class probabilities `[classes]`, where the task has them;
     `outputs` are the model's own outputs for this row, by name, the batch axis removed.
     """
 
