@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import onnxruntime as ort
@@ -15,9 +15,12 @@ from halocline.adapters.onnxruntime.graph import Graph, read_graph, read_graph_f
 from halocline.adapters.onnxruntime.labels import check_count, read_labels
 from halocline.adapters.onnxruntime.model import OnnxModel
 from halocline.adapters.onnxruntime.providers import Force, in_force, wanted
-from halocline.adapters.onnxruntime.scores import count_classes, read_scores
+from halocline.adapters.onnxruntime.scores import Scores, count_classes, read_scores
 from halocline.errors import Misconfigured
-from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
+from halocline.records import Array, ModelRef, ModelSpec, Task, TensorSpec
+
+if TYPE_CHECKING:
+    from halocline.decide.outputs import Output
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -56,6 +59,7 @@ def load(
     threads: int | None = None,
     scores: str | None = None,
     score_output: str | None = None,
+    task: "Task | str | Output | None" = None,
     allow_nan: bool = False,
 ) -> OnnxModel:
     """Load a model and run it once.
@@ -64,21 +68,32 @@ def load(
     the model's own "labels" property); `providers` execution providers by name (else the best one there
     is); `threads` the threads of one run (None: the runtime's choice). `scores` says what the score output
     holds ("probabilities", "logits", "log_probabilities") and `score_output` which output it is, where the
-    graph does not show it. Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205.
+    graph does not show it. `task` says what a model does that is no classifier, by how its outputs are
+    read: `DetectOutput(…)`, `RegressOutput(…)`, `ScoreOutput(…)`, or by its name where `Tiered` is given
+    `confidence`.
+
+    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-330, HAL-331.
     """
     if threads is not None and threads < 1:
         raise Misconfigured(
             "HAL-101", f"threads must be 1 or more, got {threads}. Leave it out for the default"
         )
+    does, form = _task(task)
+    if does is not Task.CLASSIFY and (scores or score_output):
+        raise Misconfigured("HAL-102", f"scores= and score_output= are a classifier's; the task is {does}")
     model, where = _source(source)
     session, force = _open(model, where, providers, threads)
     inputs, outputs, properties = _described(session, where)
     trial = _Trial(session, inputs, outputs)
     trial(0)
-    found = read_scores(_graph(model, where), outputs, trial, kind=scores, output=score_output)
+    if does is Task.CLASSIFY:
+        found = read_scores(_graph(model, where), outputs, trial, kind=scores, output=score_output)
+    else:
+        found = Scores(None, None, f"its task is {does}")
     ref = ModelRef(name or _name(model, properties), version)
     names, names_where = read_labels(labels, properties.get("labels"))
-    check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
+    if does is Task.CLASSIFY:
+        check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
     spec = ModelSpec(
         ref=ref,
         inputs=inputs,
@@ -86,10 +101,29 @@ def load(
         labels=names,
         score_output=found.output if found.kind else None,
         score_kind=found.kind,
+        task=does,
+        output=form,
     )
+    if form is not None:
+        _check_form(spec)
     return OnnxModel(
         session, spec, scores=found, force=force, warmup_s=trial.first_s, allow_nan=allow_nan, keep=model
     )
+
+
+def _task(given: "Task | str | Output | None") -> "tuple[Task, Output | None]":
+    if given is None:
+        return Task.CLASSIFY, None
+    from halocline.decide.outputs import read_task  # a classifier's start need not load it
+
+    return read_task(given)
+
+
+def _check_form(spec: ModelSpec) -> None:
+    """Raise Misconfigured (HAL-330, HAL-331) where the outputs cannot be read as they are described."""
+    from halocline.decide.tasks import task_reader
+
+    task_reader(spec)
 
 
 def _source(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[str | bytes, str]:
