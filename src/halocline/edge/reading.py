@@ -155,8 +155,8 @@ class CloudReader:
 
     def _check_task(self, cloud: ModelSpec | None) -> None:
         """Raise Misconfigured (HAL-332) where the cloud is known, and not known to do what the edge does."""
-        if cloud is None or not cloud.outputs or cloud.task is self._edge.task:
-            return  # what a function gives is taken to be what the edge gives
+        if cloud is None or _is_function(cloud) or cloud.task is self._edge.task:
+            return
         if self._is_task or self._edge_classifies:
             raise Misconfigured(
                 "HAL-332",
@@ -169,8 +169,8 @@ class CloudReader:
 
         edge = self._edge
         cloud = msgspec.structs.replace(cloud, labels=cloud.labels or edge.labels)
-        if cloud.output is None and not cloud.outputs:  # a function
-            cloud = msgspec.structs.replace(cloud, task=edge.task, output=edge.output)
+        if _is_function(cloud):
+            cloud = msgspec.structs.replace(edge, ref=cloud.ref, labels=cloud.labels)
         return task_reader(cloud, edge.labels or cloud.labels, mapping)
 
     def read(self, answer: Answered, cloud: ModelSpec | None, rows: int) -> CloudRows | Failed:
@@ -198,7 +198,7 @@ class CloudReader:
                     f"the output {name!r} has the shape {list(array.shape)}, expected {rows} rows"
                 )
         if self._is_task:
-            return CloudRows(self._task_rows(answer.outputs, rows), answer.model, answer.elapsed_s)
+            return CloudRows(self._task_rows(answer.outputs, cloud, rows), answer.model, answer.elapsed_s)
         raw = self._scores(answer.outputs, cloud)
         if raw is None:
             index, probs = np.full(rows, NO_CLASS), None
@@ -215,9 +215,11 @@ class CloudReader:
             index, confidence = _largest(probs)
         return CloudRows(Rows(index, confidence, probs, answer.outputs), answer.model, answer.elapsed_s)
 
-    def _task_rows(self, outputs: Mapping[str, Array], rows: int) -> Rows:
-        if self._task is None:
+    def _task_rows(self, outputs: Mapping[str, Array], cloud: ModelSpec | None, rows: int) -> Rows:
+        if self._task is None or cloud is None:
             raise ValueError("the cloud has not said what its model gives")
+        if _is_function(cloud) and len(outputs) == len(self._edge.outputs) == 1:  # it may name none
+            outputs = {self._edge.outputs[0].name: next(iter(outputs.values()))}
         read = _read_task(self._task, outputs, rows, None)
         if read.values is None or any(value is None for value in read.values):
             raise ValueError("the outputs hold NaN")
@@ -247,6 +249,11 @@ def _largest(probs: Array) -> tuple[Array, Array]:
         return np.array([values.index(top)]), np.array([top])
     index = probs.argmax(axis=1)
     return index, probs[np.arange(len(probs)), index]
+
+
+def _is_function(cloud: ModelSpec) -> bool:
+    """Whether nothing is told of the outputs: what a function gives is taken to be what the edge gives."""
+    return not cloud.outputs and cloud.output is None
 
 
 def _read_task(
