@@ -104,6 +104,11 @@ CATALOGUE: dict[str, Entry] = {
         "The policy names by digest the edge model that it was tuned for, and the one loaded is another.",
         "Load the model that the message names, or tune a policy for this one with `halocline tune`.",
     ),
+    "HAL-208": Entry(
+        "A description of a model that cannot be used",
+        "The file or value that says what a model's input means is missing, not TOML, or not in range.",
+        "Correct what the message names, or have one proposed: `halocline model inspect M.onnx`.",
+    ),
     # 3xx: inputs
     "HAL-301": Entry(
         "An input of the wrong shape",

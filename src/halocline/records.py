@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
+from halocline.inputs.description import Input
+
 if TYPE_CHECKING:
     from halocline.decide.outputs import Output
 
@@ -147,8 +149,9 @@ class ModelSpec(msgspec.Struct, frozen=True):
     The first axis of every input and output is the batch. `score_kind` is None where neither the
     model nor the user has said what the numbers are; `score_output` names the output that holds one
     row of class scores `[batch, classes]`. `digest` is `sha256:…` of the model's file where somebody has
-    worked it out, else empty (see `OnnxModel.digest`). `output` says how the outputs of a task other than
-    classification are read; None where nobody has said it.
+    worked it out, else empty (see `OnnxModel.digest`). `input` says what the one input means, where that
+    was described: how a raw sample becomes its tensor; `output` how the outputs of a task other than
+    classification are read, where that was said.
     """
 
     ref: ModelRef
@@ -159,6 +162,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
     score_kind: ScoreKind | None = None
     task: Task = Task.CLASSIFY
     digest: str = ""
+    input: Input | None = None
     output: "Output | None" = None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from servers import serving
 
 import halocline as hc
 from halocline.testing.faults import FaultServer
@@ -24,7 +25,16 @@ DOG = (0.6, 0.6, 0.9, 0.9)
 
 def model(nodes, outputs, labels, width, task, **more):
     """A model of one input `x` `[N, BOXES, width]`, or `[N, width]` for tasks without boxes."""
-    shape = ["N", BOXES, width] if isinstance(task, hc.DetectOutput) else ["N", width]
+    return hc.load(
+        proto_of(nodes, outputs, labels, width, isinstance(task, hc.DetectOutput)),
+        threads=1,
+        task=task,
+        **more,
+    )
+
+
+def proto_of(nodes, outputs, labels, width, has_boxes):
+    shape = ["N", BOXES, width] if has_boxes else ["N", width]
     graph = helper.make_graph(
         nodes,
         "given",
@@ -34,8 +44,7 @@ def model(nodes, outputs, labels, width, task, **more):
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     if labels:
         helper.set_model_props(proto, {"labels": json.dumps(labels)})
-    proto = onnx.shape_inference.infer_shapes(proto)
-    return hc.load(proto, threads=1, task=task, **more)
+    return onnx.shape_inference.infer_shapes(proto)
 
 
 def echo(task, width, labels=None, **more):
@@ -225,6 +234,64 @@ def test_a_model_alone_predicts_in_the_shape_of_its_task():
     said = edge_detector().predict(SURE)
     assert (said.value.labels, said.task) == (("cat",), hc.Task.DETECT)
     assert "task: detect" in repr(edge_detector())
+
+
+DESCRIBED = """
+labels = ["cat", "dog"]
+
+[detect]
+layout = "yolo"
+axes = "channels_last"
+width = 100
+height = 100
+"""
+
+
+@pytest.fixture
+def described(tmp_path):
+    """A model's file with its description beside it."""
+    proto = proto_of([helper.make_node("Identity", ["x"], ["out"])], ["out"], None, 4 + len(LABELS), True)
+    (tmp_path / "edge.onnx").write_bytes(proto.SerializeToString())
+    (tmp_path / "edge.model.toml").write_text(DESCRIBED)
+    return tmp_path / "edge.onnx"
+
+
+def test_a_description_beside_the_model_says_its_task_and_is_part_of_its_digest(described):
+    edge = hc.load(described)
+    assert (edge.spec.task, edge.spec.output, edge.spec.labels) == (hc.Task.DETECT, YOLO, LABELS)
+    assert edge.predict(SURE).value.labels == ("cat",)
+    other = hc.load(described, task=hc.DetectOutput(layout="yolo", axes="channels_last", units="fractions"))
+    assert other.spec.output.units == "fractions"
+    assert len({edge.digest, other.digest, hc.load(described, description=False).digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "said"),
+    [
+        ('[detect]\nlayout = "yolo"\nscore_treshold = 0.3', "HAL-208", "Did you mean 'score_threshold'?"),
+        ('[detect]\nlayout = "yollo"', "HAL-208", "Did you mean 'yolo'?"),
+        ('[detect]\nlayout = "yolo"\nscore_threshold = 3', "HAL-101", "detect.score_threshold"),
+        ('task = "classify"\n[detect]\nlayout = "yolo"', "HAL-208", "has the table [detect]; keep one"),
+        ("[score]\nthreshold = 1.0", "HAL-208", "scale"),
+    ],
+)
+def test_a_description_that_is_wrong_is_refused_with_its_file_and_key(described, wrong, code, said):
+    (described.parent / "edge.model.toml").write_text(wrong)
+    with pytest.raises(hc.Misconfigured) as caught:
+        hc.load(described)
+    assert caught.value.code == code
+    assert said in caught.value.message
+    assert "edge.model.toml" in caught.value.message
+
+
+def test_a_served_detector_says_itself_how_it_is_read(described):
+    with serving(f"cloud={described}") as server:
+        cloud = hc.connect(f"{server.url}/v2/models/cloud")
+        cloud.wait_ready()
+        assert cloud.spec.output == YOLO
+        with hc.Tiered(edge_detector(), cloud, threshold=1.0, deadline_s=10.0) as tiered:
+            reply = tiered.infer(SURE)
+    assert (reply.tier, reply.value.labels) == (hc.Tier.CLOUD, ("cat",))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ CORNERS = ("cxcywh", "xyxy", "yxyx", "xywh")
 UNITS = ("pixels", "fractions")
 
 
-class DetectOutput(msgspec.Struct, frozen=True, kw_only=True):
+class DetectOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How boxes are read: the `[detect]` table. Raises Misconfigured (HAL-101, HAL-102).
 
     A candidate is one box with its likeliest class; those of `score_threshold` and more, less those that
@@ -102,7 +102,9 @@ _SSD_ONLY = {
 }
 
 
-class RegressOutput(msgspec.Struct, frozen=True, kw_only=True):
+class RegressOutput(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """How a number and its range are read: the `[regress]` table. Raises Misconfigured (HAL-101, HAL-102).
 
     Confidence is 1 at a range of width 0, and falls in a straight line to 0 at `full_width`.
@@ -138,7 +140,7 @@ class RegressOutput(msgspec.Struct, frozen=True, kw_only=True):
         return Task.REGRESS
 
 
-class ScoreOutput(msgspec.Struct, frozen=True, kw_only=True):
+class ScoreOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """How an anomaly score is read: the `[score]` table. Raises Misconfigured (HAL-101, HAL-102).
 
     Confidence is the chance that the verdict is right, 1 / (1 + exp(-distance / scale)), where the distance

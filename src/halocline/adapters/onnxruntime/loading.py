@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import onnxruntime as ort
@@ -21,6 +21,7 @@ from halocline.records import Array, ModelRef, ModelSpec, Task, TensorSpec
 
 if TYPE_CHECKING:
     from halocline.decide.outputs import Output
+    from halocline.wire.model_file import Description
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -60,28 +61,31 @@ def load(
     scores: str | None = None,
     score_output: str | None = None,
     task: "Task | str | Output | None" = None,
+    description: "str | os.PathLike[str] | Description | Literal[False] | None" = None,
     allow_nan: bool = False,
 ) -> OnnxModel:
     """Load a model and run it once.
 
-    `source` is a path, the file's bytes, or an `onnx.ModelProto`; `labels` a list or a file of names (else
-    the model's own "labels" property); `providers` execution providers by name (else the best one there
-    is); `threads` the threads of one run (None: the runtime's choice). `scores` says what the score output
-    holds ("probabilities", "logits", "log_probabilities") and `score_output` which output it is, where the
-    graph does not show it. `task` says what a model does that is no classifier, by how its outputs are
-    read: `DetectOutput(…)`, `RegressOutput(…)`, `ScoreOutput(…)`, or by its name where `Tiered` is given
-    `confidence`.
+    `source` is a path, the file's bytes, or an `onnx.ModelProto`; `description` says what its input means: a
+    file or a Description (None: NAME.model.toml beside NAME.onnx where there is one; False: none); `labels`
+    a list or a file of names (else those of the description, else the model's own "labels" property);
+    `providers` execution providers by name (else the best one there is); `threads` the threads of one run
+    (None: the runtime's choice). `scores` says what the score output holds ("probabilities", "logits",
+    "log_probabilities") and `score_output` which output it is, where the graph does not show it. `task`,
+    which goes before the description's, says what a model does that is no classifier, by how its outputs
+    are read: `DetectOutput(…)`, `RegressOutput(…)`, `ScoreOutput(…)`; or by its name, where they are read
+    by the `confidence` of `Tiered`.
 
-    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-330, HAL-331.
+    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208, HAL-330, HAL-331.
     """
     if threads is not None and threads < 1:
         raise Misconfigured(
             "HAL-101", f"threads must be 1 or more, got {threads}. Leave it out for the default"
         )
-    does, form = _task(task)
+    model, where = _source(source)
+    described, does, form = _stated(_description(model, description), task)
     if does is not Task.CLASSIFY and (scores or score_output):
         raise Misconfigured("HAL-102", f"scores= and score_output= are a classifier's; the task is {does}")
-    model, where = _source(source)
     session, force = _open(model, where, providers, threads)
     inputs, outputs, properties = _described(session, where)
     trial = _Trial(session, inputs, outputs)
@@ -91,7 +95,8 @@ def load(
     else:
         found = Scores(None, None, f"its task is {does}")
     ref = ModelRef(name or _name(model, properties), version)
-    names, names_where = read_labels(labels, properties.get("labels"))
+    told = described.labels if described is not None and labels is None else None
+    names, names_where = read_labels(told or labels, properties.get("labels"))
     if does is Task.CLASSIFY:
         check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
     spec = ModelSpec(
@@ -103,27 +108,58 @@ def load(
         score_kind=found.kind,
         task=does,
         output=form,
+        input=described.input if described is not None else None,
     )
     if form is not None:
         _check_form(spec)
     return OnnxModel(
-        session, spec, scores=found, force=force, warmup_s=trial.first_s, allow_nan=allow_nan, keep=model
+        session,
+        spec,
+        scores=found,
+        force=force,
+        warmup_s=trial.first_s,
+        allow_nan=allow_nan,
+        keep=model,
+        description=described,
     )
-
-
-def _task(given: "Task | str | Output | None") -> "tuple[Task, Output | None]":
-    if given is None:
-        return Task.CLASSIFY, None
-    from halocline.decide.outputs import read_task  # a classifier's start need not load it
-
-    return read_task(given)
 
 
 def _check_form(spec: ModelSpec) -> None:
     """Raise Misconfigured (HAL-330, HAL-331) where the outputs cannot be read as they are described."""
-    from halocline.decide.tasks import task_reader
+    from halocline.decide.tasks import task_reader  # a classifier's start need not load it
 
-    task_reader(spec)
+    task_reader(spec, spec.labels)
+
+
+def _description(
+    model: str | bytes, given: "str | os.PathLike[str] | Description | Literal[False] | None"
+) -> "Description | None":
+    """The description given, or the one beside the model's file."""
+    if given is False:
+        return None
+    if given is None:
+        if isinstance(model, bytes) or not os.path.exists(f"{os.path.splitext(model)[0]}.model.toml"):
+            return None
+        from halocline.wire.model_file import beside, read_description  # a bare model needs none
+
+        return read_description(beside(model))
+    from halocline.wire.model_file import Description, read_description
+
+    return given if isinstance(given, Description) else read_description(given)
+
+
+def _stated(
+    described: "Description | None", given: "Task | str | Output | None"
+) -> "tuple[Description | None, Task, Output | None]":
+    """The task that the caller states, else the description; a description that holds what was stated."""
+    if described is None and given is None:
+        return None, Task.CLASSIFY, None
+    from halocline.wire.model_file import Description, task_of, with_task  # a bare model needs none
+
+    if given is not None:
+        described = with_task(described or Description(), given)
+    assert described is not None
+    return described, *task_of(described)
 
 
 def _source(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[str | bytes, str]:

@@ -1,6 +1,6 @@
 """A model that ONNX Runtime runs in this process."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,6 +11,9 @@ from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, Prediction, ScoreKind, Task
+
+if TYPE_CHECKING:
+    from halocline.wire.model_file import Description
 
 
 class OnnxModel:
@@ -26,6 +29,7 @@ class OnnxModel:
         warmup_s: float | None,
         allow_nan: bool,
         keep: object = None,
+        description: "Description | None" = None,
     ) -> None:
         self.spec = spec
         self.provider = force
@@ -42,16 +46,23 @@ class OnnxModel:
         # ONNX Runtime reads weights from the caller's buffer for as long as the session lives.
         self._keep = (session, keep)
         self._source = keep
+        self.description = description
+        """What the model's file does not say itself, where somebody has written it."""
 
     @property
     def digest(self) -> str:
         """`sha256:…` of the model's file or bytes, empty where there are none; worked out at first use.
 
-        Weights kept in files beside the model's are not part of it. Raises Misconfigured (HAL-201) where
-        the file is gone.
+        A description is part of it: with another one, the same file gives other answers. Weights kept in
+        files beside the model's are not. Raises Misconfigured (HAL-201) where the file is gone.
         """
         if not self.spec.digest and isinstance(self._source, str | bytes):
-            self.spec = msgspec.structs.replace(self.spec, digest=_digest(self._source))
+            digest = _digest(self._source)
+            if self.description is not None:
+                from halocline.wire.model_file import described_digest  # a bare model needs none
+
+                digest = described_digest(digest, self.description)
+            self.spec = msgspec.structs.replace(self.spec, digest=digest)
         return self.spec.digest
 
     def conform(self, sample: Array | Feed) -> dict[str, Array]:

@@ -8,6 +8,7 @@ import numpy as np
 from halocline.decide.outputs import DetectOutput
 from halocline.decide.tasks.named import not_as_described, output_of
 from halocline.errors import Misconfigured
+from halocline.inputs.description import ImageInput
 from halocline.records import Array, ModelSpec
 
 
@@ -186,6 +187,8 @@ def _unit_of(spec: ModelSpec, output: DetectOutput) -> Array:
 
 
 def _size_of(spec: ModelSpec) -> tuple[int, int]:
+    if isinstance(spec.input, ImageInput):
+        return spec.input.width, spec.input.height
     shapes = [each.shape for each in spec.inputs if len(each.shape) == 4]
     if len(shapes) == 1:
         channels_first, channels_last = shapes[0][1] in (1, 3, 4), shapes[0][3] in (1, 3, 4)
