@@ -201,3 +201,12 @@ def test_the_file_holds_what_was_tuned(tmp_path):
     assert np.array_equal(read.policy.novelty.means, found.policy.novelty.means)
     assert (read.edge_digest, read.cloud, read.cloud_digest) == ("sha256:edge", "m@1", None)
     assert read.data_digest == tuned(max_loss=0.02).file.data_digest != tuned(seed=1).file.data_digest
+
+
+def test_what_tuning_warns_of_is_written_above_the_promise(tmp_path):
+    x, truth, answers = rows(100, seed=1)
+    x, truth = np.concatenate([x, x]), np.concatenate([truth, truth])
+    found = tune(EdgeModel(), Cloud(table(x[:100], answers)), x, truth, max_loss=0.05, cache=False)
+    assert found.warnings
+    text = found.save(tmp_path / "policy.toml").read_text()
+    assert "# Be wary:\n# - 100 of the 200 rows" in text.partition("\n[promise]")[0]

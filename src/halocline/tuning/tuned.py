@@ -63,9 +63,9 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.file.promise
 
     def save(self, path: str | Path) -> Path:
-        """Write the policy as a file that people can read and review; novelty goes beside it."""
+        """Write the policy, with the warnings, as a file that people can review; novelty goes beside it."""
         where = Path(path)
-        write_policy(where, self.file)
+        write_policy(where, self.file, self.warnings)
         return where
 
     def __repr__(self) -> str:
