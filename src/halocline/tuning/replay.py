@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from halocline.decide import track
+from halocline.decide.allowance import EscalationBudget, replayed
 from halocline.decide.gate import NO_CLASS, Policy, confidence_of, sureness_of, thresholds_of
 from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
@@ -21,7 +22,7 @@ def read_edge(seen: Gathered, policy: Policy) -> tuple[Array, Array]:
 
 
 def goes_up(seen: Gathered, policy: Policy) -> Array:
-    """Which rows `[rows]` this policy would send up, in their order; its budget is not counted."""
+    """Which rows `[rows]` want to go up under this policy, in their order; its budget may keep some."""
     index, confidence = read_edge(seen, policy)
     distance = (
         None if policy.novelty is None else distances(policy.novelty, features_of(seen, policy.novelty))
@@ -34,6 +35,18 @@ def goes_up(seen: Gathered, policy: Policy) -> Array:
         fixed = np.asarray([policy.class_thresholds.get(each, np.nan) for each in index.tolist()])
     up, _ = track.track(track.start(policy.threshold), policy.share, sureness, fixed)
     return up
+
+
+def within_budget(up: Array, budget: EscalationBudget | None, requests_per_s: float | None) -> Array | None:
+    """Which of the rows that want `up` may go, asked one by one; all where there is no budget.
+
+    None where that takes the rate of requests, which is not known.
+    """
+    if budget is None:
+        return up
+    if budget.per_minute is not None and requests_per_s is None:
+        return None
+    return np.asarray(replayed(budget, up.tolist(), requests_per_s), dtype=bool)
 
 
 def is_beyond(seen: Gathered, novelty: Novelty) -> Array:
