@@ -9,7 +9,7 @@ import halocline as hc
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.gate import Policy
 from halocline.decide.promise import Promise
-from halocline.errors import Misconfigured
+from halocline.errors import Misconfigured, Rejected
 from halocline.stats.bounds import Estimate
 from halocline.tuning import evaluate, tune
 from halocline.tuning.verdict import told_gain
@@ -181,3 +181,13 @@ def test_what_is_told_can_be_read_by_programs():
     told = msgspec.json.decode(msgspec.json.encode(evaluated(Policy(threshold=0.9)).as_dict()))
     assert told["tiered"]["recall"]["V"]["value"] > 0.5
     assert told["curve"]["points"]
+
+
+def test_labels_that_do_not_fit_are_refused_before_the_cloud_is_asked():
+    cloud = Cloud(table(X, ANSWERS))
+    for wrong in ({"y": TRUTH[1:]}, {"groups": TRUTH[1:]}, {"y": ["W"] * len(X)}):
+        with pytest.raises(Rejected, match="HAL-305"):
+            evaluate(EdgeModel(), cloud, Policy(), X, **{"y": TRUTH, "cache": False, **wrong})
+    with pytest.raises(Misconfigured, match="HAL-207"):
+        evaluate(EdgeModel(), cloud, promised(0.9, edge_digest="sha256:other"), X, TRUTH, cache=False)
+    assert cloud.rows == []

@@ -12,7 +12,7 @@ from halocline.decide.checks import check_number
 from halocline.decide.evidence import Evidence
 from halocline.decide.gate import NO_CONFIDENCE, Policy
 from halocline.decide.told import percent
-from halocline.errors import Misconfigured
+from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Function, Model, Upstream
 from halocline.records import Array
 from halocline.stats.bounds import Estimate
@@ -20,7 +20,7 @@ from halocline.stats.calibrate import expected_calibration_error
 from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
 from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Latency, Progress, gather
 from halocline.tuning.replay import goes_up, is_beyond, read_edge, right, within_budget
-from halocline.tuning.rows import data_digest, read_groups, read_truth
+from halocline.tuning.rows import Labelled, data_digest
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import Tuned
 from halocline.tuning.verdict import PromiseCheck, check_promise, told_gain
@@ -134,6 +134,11 @@ def evaluate(
         check_number("requests_per_s", requests_per_s, *RATES)
     file = _file_of(policy)
     in_force = file.policy if isinstance(file, PolicyFile) else file
+    if isinstance(file, PolicyFile):
+        _check_edge(file, edge)
+    if y is None:
+        raise Rejected("HAL-305", "y is None, and without labels what is right cannot be counted: give them")
+    labelled = Labelled(y, groups)
     seen = gather(
         edge,
         cloud,
@@ -145,10 +150,11 @@ def evaluate(
         batch_rows=batch_rows,
         latency_calls=latency_calls,
         progress=progress,
+        check=labelled.read,
     )
-    said = _check_models(file, seen) if isinstance(file, PolicyFile) else ()
-    read = read_truth(y, seen.edge.labels, seen.scores.shape[1], seen.rows)
-    group = read_groups(groups, seen.rows)
+    said = _of_cloud(file, seen) if isinstance(file, PolicyFile) else ()
+    read, group = labelled.truth, labelled.group
+    assert read is not None  # y was given
     same_rows = False
     if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, read.index, group):
         same_rows = True
@@ -227,14 +233,19 @@ def _file_of(policy: Policy | PolicyFile | Tuned | str | Path) -> Policy | Polic
     )
 
 
-def _check_models(file: PolicyFile, seen: Gathered) -> tuple[str, ...]:
-    """Raise Misconfigured (HAL-207) for another edge model; say where the cloud is another."""
-    if file.edge_digest and seen.edge_digest and file.edge_digest != seen.edge_digest:
+def _check_edge(file: PolicyFile, edge: Model) -> None:
+    """Raise Misconfigured (HAL-207) for another edge model than the policy was tuned for."""
+    digest = getattr(edge, "digest", "")
+    if file.edge_digest and digest and file.edge_digest != digest:
         raise Misconfigured(
             "HAL-207",
-            f"the policy was tuned for the edge model {file.edge_digest[:19]}…, this one ({seen.edge.ref}) "
-            f"is {seen.edge_digest[:19]}…: its confidences mean something else. Tune again for this model",
+            f"the policy was tuned for the edge model {file.edge_digest[:19]}…, this one ({edge.spec.ref}) "
+            f"is {digest[:19]}…: its confidences mean something else. Tune again for this model",
         )
+
+
+def _of_cloud(file: PolicyFile, seen: Gathered) -> tuple[str, ...]:
+    """What there is to say where the cloud is another one."""
     if file.cloud_digest and seen.cloud_digest and file.cloud_digest != seen.cloud_digest:
         return ("the policy was tuned against another cloud model; its promise says nothing of this one",)
     if file.cloud != str(seen.cloud):

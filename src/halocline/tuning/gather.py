@@ -22,6 +22,9 @@ from halocline.wire import oip
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the rows done and the rows to do."""
 
+Check: TypeAlias = Callable[[ModelSpec, int, int], None]
+"""Called with the edge model, its classes and the rows before the cloud is asked; raises what is wrong."""
+
 Cache: TypeAlias = Path | str | bool | None
 """A folder for the cloud's answers; None or True: the user's cache folder; False: keep none."""
 
@@ -109,6 +112,7 @@ def gather(
     batch_rows: int = BATCH_ROWS,
     latency_calls: int = 0,
     progress: Progress | None = None,
+    check: Check | None = None,
 ) -> Gathered:
     """Ask both tiers about every row, the cloud only about rows that it has not answered before.
 
@@ -127,6 +131,8 @@ def gather(
     assert kind is not None  # or EdgeReader would have refused
     outputs = _run_edge(local, feed, min(batch_rows, BATCH_ROWS))
     name = local.spec.outputs[reader.score_at].name
+    if check is not None:
+        check(local.spec, outputs[name].shape[1], len(outputs[name]))
     with _asked(cloud) as upstream:
         asking = _Asking(upstream, cloud, local.spec, outputs[name].shape[1], label_map, timeout_s)
         travelling = _travelling(feed, to_cloud)
