@@ -19,8 +19,10 @@ from halocline.ports import Failed, Feed, Function, Model, Upstream
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
 from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, own_intake, sliced
-from halocline.tuning.rows import check_length
 from halocline.tuning.store import AnswerStore
+
+Check: TypeAlias = Callable[[ModelSpec, int, int], None]
+"""Called with the edge model, its classes and the rows before the cloud is asked; raises what is wrong."""
 
 Cache: TypeAlias = Path | str | bool | None
 """A folder for the cloud's answers; None or True: the user's cache folder; False: keep none."""
@@ -87,14 +89,6 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """How many rows there are."""
         return len(self.scores)
 
-    def of_these(self, name: str, given: Any) -> Any:
-        """What was given one for each row, for the rows that are here. Raises Rejected (HAL-305)."""
-        if given is None or len(self.places) == self.given:
-            return given
-        values = np.asarray(given)
-        check_length(name, len(values), self.given)
-        return values[self.places]
-
 
 def gather(
     edge: Model,
@@ -109,6 +103,7 @@ def gather(
     latency_calls: int = 0,
     progress: Progress | None = None,
     strict: bool = False,
+    check: Check | None = None,
 ) -> Gathered:
     """Ask both tiers about every row, the cloud only about rows that it has not answered before.
 
@@ -132,7 +127,10 @@ def gather(
         intake = Intake(local, own, inputs, to_cloud, strict=strict)
         run = _run_edge(local, intake, min(batch_rows, BATCH_ROWS))
         first = next(run)
-        asking = _Asking(upstream, cloud, local.spec, first.outputs[name].shape[1], label_map, timeout_s)
+        classes = first.outputs[name].shape[1]
+        if check is not None:
+            check(local.spec, classes, intake.rows)
+        asking = _Asking(upstream, cloud, local.spec, classes, label_map, timeout_s)
         parts, head = [], _Head(max(1, latency_calls))
         with _store(asking.identity, cache) as store:
             desk = Desk(asking.answers, store, batch_rows, intake.rows, progress)
