@@ -18,7 +18,7 @@ from halocline.folders import cache_folder
 from halocline.ports import Failed, Feed, Function, Model, Upstream
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
-from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, own_intake, sliced
+from halocline.tuning.intake import Intake, LeftOut, Ready, count, is_described, joined, own_intake, sliced
 from halocline.tuning.store import AnswerStore
 
 Check: TypeAlias = Callable[[ModelSpec, int, int], None]
@@ -122,6 +122,9 @@ def gather(
     kind = local.spec.score_kind
     assert kind is not None  # or EdgeReader would have refused
     name = local.spec.outputs[reader.score_at].name
+    if check is not None and reader.classes is not None:
+        check(local.spec, reader.classes, _rows_given(local, inputs))
+        check = None
     with _asked(cloud) as upstream:
         own = own_intake(local.spec, upstream, _spec_of(cloud, upstream, timeout_s))
         intake = Intake(local, own, inputs, to_cloud, strict=strict)
@@ -161,6 +164,13 @@ def gather(
             places=np.concatenate([part.ready.places for part in parts]),
             left_out=tuple(intake.left_out),
         )
+
+
+def _rows_given(edge: Model, inputs: Any) -> int:
+    """How many rows there are. Raises as `conform` does where they are arrays that the edge cannot take."""
+    if isinstance(inputs, np.ndarray | Mapping) and not is_described(edge):
+        return count(edge.conform_batch(inputs))
+    return len(inputs)
 
 
 class _Part(NamedTuple):
