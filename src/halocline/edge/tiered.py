@@ -180,6 +180,18 @@ class Tiered:
         ask = partial(self._infer_batch, batch, time.perf_counter(), threshold, deadline_s, want_async)
         return await self._threads().submit(ask)
 
+    def answer_run(
+        self, feed: Feed, outputs: Sequence[Array], *, began_s: float, edge_s: float
+    ) -> list[Reply]:
+        """One answer a row of a batch that the edge model has run on already; for servers, which batch runs.
+
+        `feed` is what its `conform_batch` gave, `outputs` what its `run` gave, `edge_s` seconds after it was
+        asked. The deadline counts from `began_s`, on `time.perf_counter`.
+        """
+        read_s = time.perf_counter()
+        ask = self._ask(began_s, None, None, None, None)
+        return self._recorded(ask, self._answer(ask, feed, outputs, read_s - edge_s, read_s))
+
     def corrections(self, timeout_s: float | None = None) -> Iterator[Correction]:
         """The cloud's late verdicts as they come, where no `on_correction` was given.
 
@@ -328,6 +340,9 @@ class Tiered:
             ran_s = time.perf_counter()
             outputs = self._run(feed)
             replies = self._answer(ask, feed, outputs, ran_s, time.perf_counter())
+        return self._recorded(ask, replies)
+
+    def _recorded(self, ask: Ask, replies: list[Reply]) -> list[Reply]:
         if self._outcomes is not None:
             for reply in replies:
                 self._record(self._outcomes, reply, ask.request)

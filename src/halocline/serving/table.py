@@ -1,20 +1,23 @@
 """Which models are served: by name and version, each with its batcher and its numbers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from types import TracebackType
 
 from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Model
-from halocline.records import Array, ModelRef, ModelSpec
+from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
 from halocline.serving.batcher import Batcher
 from halocline.serving.meters import Meter
+from halocline.serving.tiers import Answers, Pair, Tiers, row_tensors, served_spec
 from halocline.serving.version import version_key
 from halocline.serving.warmup import RunCost, warm_up
 
 
 class ServedModel:
-    """One version of a model, warmed up, behind its batcher."""
+    """One version of a model, warmed up, behind its batcher; with `tiers`, the edge of two tiers."""
 
     def __init__(
         self,
@@ -25,9 +28,15 @@ class ServedModel:
         max_delay_s: float,
         max_rows: int,
         executor: Executor,
+        tiers: Tiers | None = None,
+        waiters: Executor | None = None,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
-        self.spec: ModelSpec = model.spec
+        self.spec: ModelSpec = model.spec if tiers is None else served_spec(model.spec)
+        self.on_request: tuple[TensorSpec, ...] = () if tiers is None else row_tensors(self.spec)
+        """Outputs that are answered only where a request names them; they come behind the spec's."""
+        self.tiers = tiers
+        self._waiters = waiters
         self.cost = cost
         self.meter = Meter()
         self._conform = model.conform_batch
@@ -42,6 +51,23 @@ class ServedModel:
             meter=self.meter,
             executor=executor,
         )
+
+    def infer(self, feed: Feed, rows: int) -> Awaitable[Sequence[Array]]:
+        """The outputs for a feed that `conform` gave: the spec's, then those of `on_request`."""
+        if self.tiers is None:
+            return self.batcher.submit(feed, rows)
+        return self._both(self.tiers, feed, rows)
+
+    async def _both(self, tiers: Tiers, feed: Feed, rows: int) -> Sequence[Array]:
+        """The edge's run among those of others; then, in a thread that may wait, what goes up."""
+        began_s = time.perf_counter()
+        outputs = await self.batcher.submit(feed, rows)
+        edge_s = time.perf_counter() - began_s
+        replies = await asyncio.get_running_loop().run_in_executor(
+            self._waiters, lambda: tiers.answer(feed, outputs, began_s=began_s, edge_s=edge_s)
+        )
+        self.meter.told(replies)
+        return Answers(replies, self.spec.outputs[0], self.on_request)
 
     def conform(self, feed: Feed) -> tuple[dict[str, Array], int]:
         """A checked feed and its rows. Raises Rejected (HAL-301 to 303, HAL-504)."""
@@ -60,21 +86,27 @@ class ServedModel:
 
 
 class ModelTable:
-    """The served models; a request without a version reaches the latest one."""
+    """The served models; a request without a version reaches the latest one.
+
+    At most `max_waiting` requests of a tiered model wait for the cloud at once, each in a thread.
+    """
 
     def __init__(
         self,
-        models: Iterable[Model],
+        models: Iterable[Model | Pair],
         *,
         max_batch: int = 64,
         max_delay_s: float = 0.0,
         max_rows: int = 4096,
+        max_waiting: int = 256,
     ) -> None:
         self._executors: list[ThreadPoolExecutor] = []
         self._served: dict[str, dict[str, ServedModel]] = {}
-        for model in models:
-            executor = ThreadPoolExecutor(1, thread_name_prefix=f"halocline-{model.spec.ref}")
-            self._executors.append(executor)
+        for each in models:
+            model, tiers = each if isinstance(each, Pair) else (each, None)
+            executor = self._threads(1, f"halocline-{model.spec.ref}")
+            # One for each request inside: none waits for a thread while others wait for their cloud.
+            waiters = None if tiers is None else self._threads(max_waiting, f"halocline-{model.spec.ref}-up")
             served = ServedModel(
                 model,
                 cost=warm_up(model, max_batch),
@@ -82,6 +114,8 @@ class ModelTable:
                 max_delay_s=max_delay_s,
                 max_rows=max_rows,
                 executor=executor,
+                tiers=tiers,
+                waiters=waiters,
             )
             versions = self._served.setdefault(served.ref.name, {})
             if served.ref.version in versions:
@@ -128,6 +162,11 @@ class ModelTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _threads(self, most: int, name: str) -> ThreadPoolExecutor:
+        executor = ThreadPoolExecutor(most, thread_name_prefix=name)
+        self._executors.append(executor)
+        return executor
 
     def _versions(self, name: str) -> dict[str, ServedModel]:
         versions = self._served.get(name)

@@ -1,7 +1,7 @@
 """What servers and models of the Open Inference Protocol v2 say of themselves, and its errors."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -57,10 +57,17 @@ def decode_server_metadata(body: Buffer) -> ServerInfo:
     return ServerInfo(found.name or "", found.version or "", tuple(found.extensions or ()))
 
 
-def encode_model_metadata(spec: ModelSpec, *, versions: Sequence[str] = (), platform: str = "") -> bytes:
+def encode_model_metadata(
+    spec: ModelSpec,
+    *,
+    versions: Sequence[str] = (),
+    platform: str = "",
+    on_request: Sequence[TensorSpec] = (),
+) -> bytes:
     """The body of GET /v2/models/NAME; `versions` are all that are served, by default the spec's own.
 
-    How to read the scores travels in the `parameters` of the output that holds them.
+    How to read the scores travels in the `parameters` of the output that holds them; outputs that are
+    answered only where a request names them are marked there as `on_request`.
     """
     own = (spec.ref.version,) if spec.ref.version else ()
     return msgspec.json.encode(
@@ -69,7 +76,10 @@ def encode_model_metadata(spec: ModelSpec, *, versions: Sequence[str] = (), plat
             "versions": tuple(versions) or own,
             "platform": platform,
             "inputs": [_tensor(tensor) for tensor in spec.inputs],
-            "outputs": [_tensor(tensor) | _output_parameters(spec, tensor) for tensor in spec.outputs],
+            "outputs": [
+                *(_tensor(tensor) | _output_parameters(spec, tensor) for tensor in spec.outputs),
+                *(_tensor(tensor) | {"parameters": {"on_request": True}} for tensor in on_request),
+            ],
             "parameters": {"version": spec.ref.version, "task": spec.task},
         }
     )
@@ -79,12 +89,12 @@ def decode_model_metadata(body: Buffer) -> ModelSpec:
     """What the body of GET /v2/models/NAME says. Raises Rejected (HAL-405).
 
     Labels and score kind are None for servers that do not tell; the version is the one named in our own
-    parameters, or the only one listed, or unknown.
+    parameters, or the only one listed, or unknown. Outputs that have to be asked for are left out.
     """
     try:
         found = _MODEL.decode(body)
         inputs = tuple(map(_tensor_spec, found.inputs or ()))
-        outputs = tuple(map(_tensor_spec, found.outputs or ()))
+        outputs = tuple(_tensor_spec(tensor) for tensor in found.outputs or () if not _is_on_request(tensor))
     except (MalformedError, msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise _not_metadata("model", error) from None
     scores = _score_output(found.outputs or ())
@@ -110,9 +120,13 @@ def encode_live(live: bool) -> bytes:
     return msgspec.json.encode({"live": live})
 
 
-def encode_ready(ready: bool, name: str | None = None) -> bytes:
-    """The body of GET /v2/health/ready, or with a name that of GET /v2/models/NAME/ready."""
-    return msgspec.json.encode({"ready": ready} if name is None else {"name": name, "ready": ready})
+def encode_ready(ready: bool, name: str | None = None, *, needs: Mapping[str, object] | None = None) -> bytes:
+    """The body of GET /v2/health/ready, or with a name that of GET /v2/models/NAME/ready.
+
+    `needs` tells of what readiness rests on, where there is more to it than the models.
+    """
+    said: dict[str, object] = {"ready": ready} if name is None else {"name": name, "ready": ready}
+    return msgspec.json.encode(said | {"needs": needs} if needs else said)
 
 
 def encode_error(message: str) -> bytes:
@@ -160,6 +174,7 @@ class _OutputParameters(msgspec.Struct):
 
     labels: Any = None
     score_kind: Any = msgspec.UNSET
+    on_request: Any = None
 
 
 class _Tensor(msgspec.Struct):
@@ -206,6 +221,10 @@ def _tensor(tensor: TensorSpec) -> dict[str, object]:
 
 def _tensor_spec(tensor: _Tensor) -> TensorSpec:
     return TensorSpec(tensor.name, dtype_name(tensor.datatype), tuple(tensor.shape))
+
+
+def _is_on_request(tensor: _Tensor) -> bool:
+    return tensor.parameters is not None and tensor.parameters.on_request is True
 
 
 def _output_parameters(spec: ModelSpec, tensor: TensorSpec) -> dict[str, object]:

@@ -52,9 +52,10 @@ class Inference:
         self._bodies = BodyReader(admission, timeout_s=body_timeout_s)
         self._access = access
         names = [output.name for output in served.spec.outputs]
+        self._all_json = [(name, place, False) for place, name in enumerate(names)]
+        self._all_binary = [(name, place, True) for place, name in enumerate(names)]
+        names.extend(output.name for output in served.on_request)
         self._places = {name: place for place, name in enumerate(names)}
-        self._all_json = [(name, place, False) for name, place in self._places.items()]
-        self._all_binary = [(name, place, True) for name, place in self._places.items()]
         self._expected_s = served.cost.one_row_s
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +75,7 @@ class Inference:
             request_id = request.id or request_id
             wanted = self._wanted(request)
             feed, rows = served.conform(as_texts(request.feed))
-            outputs = await served.batcher.submit(feed, rows)
+            outputs = await served.infer(feed, rows)
             encoded = oip.encode_response(
                 served.ref, request.id, [(name, outputs[place], binary) for name, place, binary in wanted]
             )
