@@ -40,6 +40,8 @@ class TierOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A policy file, instead of a threshold."""
     threshold: float | None = None
     deadline_s: float = 0.3
+    send: str = "auto"
+    """What travels of a sample that came as a file's bytes: tensor, raw, or by auto the smaller."""
     labels: str | None = None
     scores: str | None = None
     score_output: str | None = None
@@ -209,6 +211,7 @@ def _opened_tiers(options: ServeOptions, tiers: TierOptions) -> "Iterator[Pair]"
             threshold=tiers.threshold,
             deadline_s=tiers.deadline_s,
             policy=tiers.policy,
+            send=tiers.send,
             on_correction=lambda _: None,  # they are counted; nobody here waits for one
         ) as tiered,
     ):
@@ -255,8 +258,16 @@ class _ServedTiers:
         self._tiered = tiered
         self._cloud = cloud
 
-    def answer(self, feed: "Feed", outputs: Sequence[Array], *, began_s: float, edge_s: float) -> list[Reply]:
-        return self._tiered.answer_run(feed, outputs, began_s=began_s, edge_s=edge_s)
+    def answer(
+        self,
+        feed: "Feed",
+        outputs: Sequence[Array],
+        *,
+        samples: Sequence[bytes] | None,
+        began_s: float,
+        edge_s: float,
+    ) -> list[Reply]:
+        return self._tiered.answer_run(feed, outputs, samples=samples, began_s=began_s, edge_s=edge_s)
 
     def cloud(self) -> "CloudState":
         from halocline.serving.tiers import CloudState

@@ -242,6 +242,11 @@ CATALOGUE: dict[str, Entry] = {
         "The edge model gives no class scores, so there is no output that both tiers could answer.",
         "Say what its scores are, or use `Tiered` as a library.",
     ),
+    "HAL-512": Entry(
+        "A body of a kind that is not taken",
+        "The Content-Type is that of a picture, a sound or a form that this model does not take.",
+        "Send one of the kinds that the message lists; pictures and sounds need a description of the input.",
+    ),
     # 6xx: tuning and policies
     "HAL-601": Entry(
         "Rows that cannot be tuned or measured on",

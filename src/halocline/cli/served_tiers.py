@@ -41,6 +41,13 @@ class ServedTiers:
     deadline_s: Annotated[
         float | None, _flag(_TIERS, "Seconds in which a request is answered, by the edge at the latest; 0.3.")
     ] = None
+    send: Annotated[
+        str | None,
+        _flag(
+            _TIERS,
+            "What travels of a picture or sound: tensor, raw (its bytes), or auto, the smaller of both.",
+        ),
+    ] = None
     labels: Annotated[
         str | None, _flag(_SAID, "Class names of the edge model, one a line, or a .json list.")
     ] = None

@@ -25,11 +25,19 @@ class Tiers(Protocol):
     Thread-safe.
     """
 
-    def answer(self, feed: Feed, outputs: Sequence[Array], *, began_s: float, edge_s: float) -> list[Reply]:
+    def answer(
+        self,
+        feed: Feed,
+        outputs: Sequence[Array],
+        *,
+        samples: Sequence[bytes] | None,
+        began_s: float,
+        edge_s: float,
+    ) -> list[Reply]:
         """One reply a row, before the deadline that counts from `began_s` (on `time.perf_counter`).
 
-        `feed` is what the edge's `conform_batch` gave, `outputs` what its `run` gave `edge_s` after it was
-        asked.
+        `feed` is what the edge's `conform_batch` gave for `samples` (None: for ready tensors), `outputs`
+        what its `run` gave `edge_s` after it was asked.
         """
 
     def cloud(self) -> CloudState:
