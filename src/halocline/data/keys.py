@@ -28,6 +28,6 @@ def key_of(sample: Any) -> bytes:
     if isinstance(sample, str | os.PathLike):
         with open(sample, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    parts = sample if isinstance(sample, tuple) else (sample,)
-    (key,) = row_keys({str(at): np.asarray(part)[None] for at, part in enumerate(parts)})
+    parts = {str(at): part for at, part in enumerate(sample)} if isinstance(sample, tuple) else {"x": sample}
+    (key,) = row_keys({name: np.asarray(part)[None] for name, part in parts.items()})
     return key
