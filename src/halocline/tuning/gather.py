@@ -209,7 +209,7 @@ def _of_left_out(intake: Intake) -> tuple[str, ...]:
     left = intake.left_out
     if not left:
         return ()
-    named = "; ".join(f"row {each.row}: {each.why}" for each in left[:NAMED])
+    named = "; ".join(f"{each.name}: {each.why}" for each in left[:NAMED])
     more = f"; and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return (f"{len(left)} of the {intake.rows} samples could not be read and are left out: {named}{more}",)
 
