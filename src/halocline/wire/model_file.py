@@ -109,8 +109,20 @@ def input_from_json(text: str) -> Input:
 
 def _encoded(value: Any, kind: Any) -> bytes:
     # Through plain values and back: 1 and 1.0 mean the same number, and are written the same.
-    plain = msgspec.convert(msgspec.to_builtins(value), kind)
-    return msgspec.json.encode(plain, order="sorted")
+    return msgspec.json.encode(_meant(msgspec.convert(msgspec.to_builtins(value), kind)), order="sorted")
+
+
+def _meant(value: Any) -> Any:
+    """The value without what is a default; msgspec itself leaves out only what is the same object."""
+    if not isinstance(value, msgspec.Struct):
+        return value
+    config = value.__struct_config__
+    meant = {config.tag_field: config.tag} if config.tag_field else {}
+    for field in msgspec.structs.fields(value):
+        own = getattr(value, field.name)
+        if own != field.default or field.required:
+            meant[field.name] = _meant(own)
+    return meant
 
 
 def _parsed(file: Path) -> dict[str, Any]:

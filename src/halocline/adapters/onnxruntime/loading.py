@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import onnxruntime as ort
 
+from halocline.adapters.onnxruntime.fit import check_fit
 from halocline.adapters.onnxruntime.graph import Graph, read_graph, read_graph_file
 from halocline.adapters.onnxruntime.labels import check_count, read_labels
 from halocline.adapters.onnxruntime.model import OnnxModel
@@ -76,7 +77,8 @@ def load(
     are read: `DetectOutput(…)`, `RegressOutput(…)`, `ScoreOutput(…)`; or by its name, where they are read
     by the `confidence` of `Tiered`.
 
-    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208, HAL-330, HAL-331.
+    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208, HAL-209, HAL-330,
+    HAL-331.
     """
     if threads is not None and threads < 1:
         raise Misconfigured(
@@ -110,6 +112,7 @@ def load(
         output=form,
         input=described.input if described is not None else None,
     )
+    check_fit(spec)
     if form is not None:
         _check_form(spec)
     return OnnxModel(

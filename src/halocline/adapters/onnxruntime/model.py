@@ -65,15 +65,18 @@ class OnnxModel:
             self.spec = msgspec.structs.replace(self.spec, digest=digest)
         return self.spec.digest
 
-    def conform(self, sample: Array | Feed) -> dict[str, Array]:
+    def conform(self, sample: Any) -> dict[str, Array]:
         """Check one sample, with or without its batch axis, and give the feed of one row.
 
-        Raises Rejected (HAL-301, HAL-302, HAL-303) saying what was expected, what came, what to try.
+        A model with an [input] prepares a raw sample: a path, the bytes of a JPEG, PNG or WAV, pixels,
+        samples of sound, rows of a series. Ready tensors are given to it by input name: `{"x": tensor}`.
+        Raises Rejected (HAL-301, HAL-302, HAL-303; of raw samples HAL-310 … HAL-316) saying what was
+        expected, what came, what to try.
         """
         return self._one(sample)
 
-    def conform_batch(self, batch: Array | Feed) -> dict[str, Array]:
-        """Check a batch of one row or more and give its feed. Raises as `conform` does."""
+    def conform_batch(self, batch: Any) -> dict[str, Array]:
+        """Check a batch of one row or more and give its feed. Raises as `conform` does, naming the row."""
         return self._many(batch)
 
     def run(self, feed: Feed) -> list[Array]:
@@ -81,11 +84,11 @@ class OnnxModel:
         outputs: list[Array] = self._run(self._names, feed)
         return outputs
 
-    def predict(self, sample: Array | Feed) -> Prediction:
+    def predict(self, sample: Any) -> Prediction:
         """What the model says of one sample. Raises as `conform` and `require_scores` do."""
         return self._predictions(self.conform(sample))[0]
 
-    def predict_batch(self, batch: Array | Feed) -> list[Prediction]:
+    def predict_batch(self, batch: Any) -> list[Prediction]:
         """What the model says of each row. Raises as `conform_batch` and `require_scores` do."""
         return self._predictions(self.conform_batch(batch))
 
