@@ -72,10 +72,12 @@ def tune(
     import halocline as hc
     from halocline.cli.told_tuned import Told
     from halocline.tuning.plot import check_picture
-    from halocline.wire.policy_file import diff_policy, read_policy, write_policy
+    from halocline.wire.policy_file import check_place, diff_policy, read_policy, write_policy
 
     if plot is not None:
         check_picture(plot)
+    if not dry_run:
+        check_place(out)
     target: dict[str, Any] = {
         "max_loss": None if max_loss is None else share("--max-loss", max_loss),
         "alpha": share("--alpha", alpha),
@@ -109,9 +111,9 @@ def tune(
                 given = (held_out.samples, held_out.labels, held_out.groups)
                 seen = hc.evaluate(edge, cloud, tuned, *given, **how)
     changes = None if before is None else diff_policy(before, tuned.file)
-    drawn = () if plot is None else tuned.curve.write(plot)
     if not dry_run:
         write_policy(out, tuned.file, (*unread, *tuned.warnings))
+    drawn = () if plot is None else tuned.curve.write(plot)
     told = Told(
         tiers=tiers,
         tuned=tuned,
@@ -131,10 +133,12 @@ def tune(
 
 def _floors(given: tuple[str, ...]) -> dict[str, float]:
     """CLASS=SHARE, each. Raises Misconfigured (HAL-101)."""
-    floors = {}
+    floors: dict[str, float] = {}
     for text in given:
         name, equals, recall = text.rpartition("=")
         if not equals or not name:
             raise Misconfigured("HAL-101", f"--class-floor must be CLASS=SHARE, as in V=90%, got {text!r}")
+        if name in floors:
+            raise Misconfigured("HAL-101", f"--class-floor names {name!r} twice; keep one of them")
         floors[name] = share(f"--class-floor {name}", recall)
     return floors

@@ -38,9 +38,14 @@ THEMES = {
 
 
 def check_picture(path: Path) -> None:
-    """Raise Misconfigured where no picture can be drawn there: HAL-102 (ending), HAL-103 (the extra)."""
+    """Raise Misconfigured where no picture can be drawn there.
+
+    HAL-102 (another ending), HAL-103 (the extra is missing), HAL-304 (no such folder).
+    """
     if path.suffix.lower() not in (".png", ".svg"):
         raise Misconfigured("HAL-102", f"a picture is written as .png or .svg, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise Misconfigured("HAL-304", f"{path} cannot be written: there is no folder {path.parent}")
     need("plot", "matplotlib", what="drawing a curve")
 
 
