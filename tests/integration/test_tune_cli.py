@@ -167,6 +167,13 @@ def test_the_promise_says_whether_it_is_for_rows_or_for_groups(here, digits, cap
             2,
             "none/c.png cannot be written: there is no folder",
         ),
+        ("--data cal.npz --budget 5", 2, "--budget must lie in 0% to 100%, got '5'. Did you mean 5%?"),
+        (
+            "--data cal.npz --budget few/min",
+            2,
+            "--budget must be a share such as 5% or a rate such as 60/min",
+        ),
+        ("--data cal.npz --budget=-3/min", 2, "budget.per_minute must be"),
         ("--data nan_y.npz", 2, "y holds NaN in 1 row, the first at 7"),
         ("--data cal.npz --plot curve.pdf", 2, "a picture is written as .png or .svg"),
         ("--data cal.npz --test unlabelled.npz", 2, "unlabelled.npz has no labels"),
@@ -256,3 +263,36 @@ def test_a_diff_for_people_shows_the_heads_of_digests(here, digits, capsys):
     assert len(line) < 80
     whole = json.loads(run(capsys, *words, "--json"))["changes"]
     assert max(map(len, whole)) > 150
+
+
+def test_a_budget_and_what_a_device_may_learn_are_shown(here, digits, capsys):
+    models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
+    said = run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%", "--budget", "1%")
+    assert "at most 1.0 % go up" in " ".join(said.split())
+    assert "no promise covers them" in " ".join(said.split())
+    path = here / "policy.toml"
+    assert "[policy.budget]\nshare = 0.01" in path.read_text()
+    path.write_text(path.read_text() + "\n[policy.personal]\nmax_loss = 0.02\n")
+    shown = run(capsys, "policy", "show", "policy.toml")
+    assert "for more rows like these" in shown
+    assert "once the device has proven that it loses at most 2.0 %" in " ".join(shown.split())
+    told = json.loads(run(capsys, "policy", "show", "policy.toml", "--json"))["policy"]
+    assert (told["budget"]["share"], told["personal"]["max_loss"]) == (0.01, 0.02)
+    run(
+        capsys,
+        "tune",
+        *models,
+        "--data",
+        "cal.npz",
+        "--max-loss",
+        "2%",
+        "--budget",
+        "60/min",
+        "--out",
+        "m.toml",
+    )
+    seen = run(capsys, "evaluate", *models, "--data", "test.npz", "--policy", "m.toml")
+    assert "(requests_per_s=, --requests-per-s)" in " ".join(seen.split())
+    words = ["--data", "test.npz", "--policy", "m.toml", "--requests-per-s", "1000", "--json"]
+    told = json.loads(run(capsys, "evaluate", *models, *words))
+    assert told["kept_by_budget"] == 0

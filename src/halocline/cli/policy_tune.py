@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json
 from halocline.cli.tiers import Tiers, asking, opened, overlap, progress_on_stderr, read_labelled, share
+from halocline.decide.allowance import EscalationBudget
 from halocline.errors import Misconfigured
 
 
@@ -19,6 +20,7 @@ def tune(
     cloud_price: float | None = None,
     error_price: float | None = None,
     class_floor: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    budget: str | None = None,
     novelty: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     novelty_output: str | None = None,
     test: Path | None = None,
@@ -52,6 +54,8 @@ def tune(
         USD of one wrong answer.
     class_floor
         A recall to keep, as in V=90%; may be given again.
+    budget
+        The most that goes up at run time, whatever the target: a share of the rows (5%) or a rate (60/min).
     novelty
         Send up what is unlike the rows given here, too.
     novelty_output
@@ -85,6 +89,7 @@ def tune(
         "cloud_price": cloud_price,
         "error_price": error_price,
         "class_floors": _floors(class_floor),
+        "budget": None if budget is None else _budget(budget),
     }
     in_force = policy or (out if out.exists() else None)
     before = None if in_force is None else read_policy(in_force)
@@ -129,6 +134,22 @@ def tune(
     else:
         told.print()
     return 0
+
+
+def _budget(text: str) -> EscalationBudget:
+    """A share of the rows, or so many a minute. Raises Misconfigured (HAL-101)."""
+    rate, by_minute, rest = text.partition("/min")
+    if not by_minute:
+        return EscalationBudget(share=share("--budget", text))
+    try:
+        per_minute = float(rate) if not rest else None
+    except ValueError:
+        per_minute = None
+    if per_minute is None:
+        raise Misconfigured(
+            "HAL-101", f"--budget must be a share such as 5% or a rate such as 60/min, got {text!r}"
+        )
+    return EscalationBudget(per_minute=per_minute)
 
 
 def _floors(given: tuple[str, ...]) -> dict[str, float]:
