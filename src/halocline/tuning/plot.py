@@ -75,7 +75,9 @@ def draw_curve(curve: "Curve", theme: str) -> "Figure":
     base, there = curve.baselines, curve.chosen
     order = curve.escalated.argsort(kind="stable")
     up, right = curve.escalated[order] * 100, curve.accuracy[order] * 100
-    name = "accuracy" if curve.truth == "labels" else "agreement with the cloud"
+    name, said = "accuracy", "right"
+    if curve.truth != "labels":
+        name, said = "agreement with the cloud", "as the cloud"
     axes.plot(up, right, color=colours.together, lw=2.2, label="edge and cloud together", zorder=3)
     lines = [
         (base.cloud, "cloud alone", colours.cloud, "-"),
@@ -102,8 +104,8 @@ def draw_curve(curve: "Curve", theme: str) -> "Figure":
         lw=2,
         capsize=5,
         color=colours.ink,
-        label=f"threshold {there.threshold:.3g}: {there.escalated:.1%} go up, {there.accuracy:.1%} right\n"
-        f"(95 % interval {interval.low:.1%} to {interval.high:.1%})",
+        label=f"threshold {there.threshold:.3g}: {there.escalated:.1%} go up, {there.accuracy:.1%} {said}\n"
+        f"(95% interval {interval.low:.1%} to {interval.high:.1%})",
         zorder=4,
     )
     margin = 0.06 * (high - low or 1)
