@@ -65,10 +65,10 @@ def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) ->
     if given.dtype.kind in "USO":
         return Truth(_by_name([_text(each) for each in given.tolist()], labels))
     if given.dtype.kind == "f":
-        if np.isnan(given).any():
-            raise Rejected(
-                "HAL-305", f"y holds NaN in {int(np.isnan(given).sum())} rows. Drop them, or leave y out"
-            )
+        missing = np.flatnonzero(np.isnan(given))
+        if missing.size:
+            where = f"in {counted(missing.size, 'row')}, the first at {missing[0]}"
+            raise Rejected("HAL-305", f"y holds NaN {where}. Drop such rows, or leave y out")
         if not (given == np.floor(given)).all():
             raise Rejected("HAL-305", "y holds fractions; a classifier's labels are names or whole numbers")
     elif given.dtype.kind not in "iub":

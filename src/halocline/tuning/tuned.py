@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 import halocline
+from halocline.decide.allowance import EscalationBudget
 from halocline.decide.evidence import rows_of
 from halocline.decide.floors import check_floors
 from halocline.decide.gate import Policy, Score
@@ -91,6 +92,7 @@ def tune(
     cloud_price: float | None = None,
     error_price: float | None = None,
     class_floors: Mapping[Any, float | str] | None = None,
+    budget: EscalationBudget | None = None,
     novelty: bool = False,
     novelty_output: str | None = None,
     temperature: bool | float = True,
@@ -110,7 +112,8 @@ def tune(
     `escalate`, the share that goes up; or `cloud_price` and `error_price` in USD, of one call and of one
     wrong answer. `y` are labels by name or number; without them the cloud's answers are the truth.
     `groups` name the patient, speaker or device of each row: the promise is then for new groups.
-    `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `novelty` also
+    `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `budget` caps what
+    goes up at run time, whatever the target; rows that it keeps are covered by no promise. `novelty` also
     sends up what is unlike the rows given here, measured on the input or on the edge's output
     `novelty_output`. `temperature` is fitted where True and enough rows are there.
     `x` are arrays, or raw samples (paths, bytes, arrays) that are read as they are needed and made ready by
@@ -125,6 +128,8 @@ def tune(
     alpha = as_share("alpha", alpha)
     target = _target(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
+    if not isinstance(budget, EscalationBudget | None):
+        raise Misconfigured("HAL-102", f"budget must be an EscalationBudget, got {budget!r}")
     if not isinstance(temperature, bool):
         Policy(temperature=temperature)  # refused at once where it is none
     wanted = novelty or novelty_output is not None
@@ -159,6 +164,7 @@ def tune(
     policy = Policy(
         temperature=fitted,
         score=kind,
+        budget=budget,
         novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
     )
     rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
@@ -174,7 +180,8 @@ def tune(
     tally = Tally(truth[rest], shown.edge_correct, shown.cloud_right, up[rest], shown.group)
     prices = (target.cloud_usd, target.error_usd) if isinstance(target, Prices) else None
     curve = curve_with(shown, tally, policy.threshold, seen.edge.labels, prices)
-    notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *seen.notes)
+    kept, uncounted = _of_budget(budget, curve.chosen.escalated)
+    notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *uncounted, *seen.notes)
     return Tuned(
         file=PolicyFile(
             policy=policy,
@@ -194,6 +201,7 @@ def tune(
             *copied,
             *doubts_of(curve.baselines),
             *(_named(line, seen.edge.labels) for line in chosen.warnings),
+            *kept,
         ),
         cost=seen.cost,
         rows=seen.rows,
@@ -291,6 +299,19 @@ def _of_novelty(new: Array, policy: Policy) -> tuple[str, ...]:
     return (
         f"novelty on {what}: {percent(float(new.mean()))} of these rows go up for being unlike the others",
     )
+
+
+def _of_budget(budget: EscalationBudget | None, wanted: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to be wary of, and what to know, of a budget where this share of the rows wants up."""
+    if budget is None:
+        return (), ()
+    note = "the budget is not counted in these figures; an evaluation replays it"
+    if budget.share is None or wanted <= budget.share:
+        return (), (note,)
+    told = (
+        f"{percent(wanted)} of these rows want up and the budget lets {percent(budget.share)} go: the others"
+    )
+    return (f"{told} keep the edge's answer, and no promise covers them",), (note,)
 
 
 def _evidence(seen: Gathered, policy: Policy, label: Array | None, group: Array | None) -> Evidence:
