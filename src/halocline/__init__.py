@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Task,
         Tier,
     )
+    from halocline.trial import try_
     from halocline.tuning import evaluate, tune
 
 _HOME = {
@@ -78,6 +79,7 @@ _HOME = {
     "Task": "halocline.records",
     "Tier": "halocline.records",
     "evaluate": "halocline.tuning",
+    "try_": "halocline.trial",
     "tune": "halocline.tuning",
 }
 
@@ -111,6 +113,7 @@ __all__ = [
     "evaluate",
     "load",
     "samples",
+    "try_",
     "tune",
 ]
 

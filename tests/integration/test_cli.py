@@ -162,7 +162,7 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
         ("serve", 2, "[HAL-206]"),
         ("serve edge.onnx --port 99999", 2, "--port must be in [0, 65535], got 99999"),
         ("serve edge.onnx --host 0.0.0.0", 2, "[HAL-106]"),
-        ("explain HAL-30", 2, "Did you mean HAL-30"),
+        ("explain HAL-30", 2, "Did you mean HAL-3"),
         ("doctor --timeout-s 0", 2, "--timeout-s must be above 0"),
     ],
 )

@@ -54,6 +54,7 @@ NAMES = [
     "evaluate",
     "load",
     "samples",
+    "try_",
     "tune",
 ]
 

@@ -18,7 +18,7 @@ from halocline.stats.calibrate import expected_calibration_error
 from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
 from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Latency, Progress, gather
 from halocline.tuning.replay import goes_up, is_beyond, read_edge, right
-from halocline.tuning.rows import data_digest, read_groups, read_truth
+from halocline.tuning.rows import Truth, data_digest, read_groups, read_truth
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import Tuned
 from halocline.tuning.verdict import PromiseCheck, check_promise, told_gain
@@ -119,8 +119,7 @@ def evaluate(
     time the cloud, whatever the cache knows. The rest is as in `tune`. The policy's budget is not
     counted. Raises as `tune` does, and Misconfigured where the policy was made for another model.
     """
-    file = _file_of(policy)
-    in_force = file.policy if isinstance(file, PolicyFile) else file
+    policy = _file_of(policy)
     seen = gather(
         edge,
         cloud,
@@ -133,11 +132,34 @@ def evaluate(
         latency_calls=latency_calls,
         progress=progress,
     )
+    return evaluate_on(seen, policy, y, groups, cloud_price=cloud_price, link_price=link_price)
+
+
+def evaluate_on(
+    seen: Gathered,
+    policy: Policy | PolicyFile | Tuned | str | Path,
+    y: Any,
+    groups: Any = None,
+    *,
+    cloud_price: float | None = None,
+    link_price: float | None = None,
+) -> Evaluation:
+    """Say what the policy does on rows that both tiers have answered already; the rest as in `evaluate`.
+
+    Without labels (None) the cloud's answers are the truth.
+    """
+    file = _file_of(policy)
+    in_force = file.policy if isinstance(file, PolicyFile) else file
     said = _check_models(file, seen) if isinstance(file, PolicyFile) else ()
-    read = read_truth(y, seen.edge.labels, seen.scores.shape[1], seen.rows)
+    read = (
+        Truth(seen.cloud_index)
+        if y is None
+        else read_truth(y, seen.edge.labels, seen.scores.shape[1], seen.rows)
+    )
     group = read_groups(groups, seen.rows)
     same_rows = False
-    if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, read.index, group):
+    truth = None if y is None else read.index
+    if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, truth, group):
         same_rows = True
         said = (
             "these are the very rows that the policy was tuned on, and they flatter it: take others",
@@ -152,8 +174,8 @@ def evaluate(
         confidence=confidence if new is None else np.where(new, NO_CONFIDENCE, confidence),
         edge_index=index,
         edge_correct=edge_right,
-        cloud_correct=cloud_right,
-        label=read.index,
+        cloud_correct=None if y is None else cloud_right,
+        label=truth,
         group=group,
     )
     curve = curve_with(evidence, tally, in_force.threshold, seen.edge.labels)

@@ -35,6 +35,7 @@ from halocline.tuning.tally import Tally
 from halocline.wire.policy_file import PolicyFile, write_policy
 
 DEFAULT_MAX_LOSS = 0.01
+DEFAULT_ALPHA = 0.1
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -84,7 +85,7 @@ def tune(
     groups: Any = None,
     *,
     max_loss: float | str | None = None,
-    alpha: float | str = 0.1,
+    alpha: float | str = DEFAULT_ALPHA,
     escalate: float | str | None = None,
     cloud_price: float | None = None,
     error_price: float | None = None,
@@ -117,7 +118,7 @@ def tune(
     and Transient, Rejected or Untrusted where the cloud gives no answer.
     """
     alpha = as_share("alpha", alpha)
-    target = _target(max_loss, alpha, escalate, cloud_price, error_price)
+    target = target_of(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
     seen = gather(
         edge,
@@ -130,6 +131,34 @@ def tune(
         batch_rows=batch_rows,
         progress=progress,
     )
+    return tune_on(
+        seen,
+        y,
+        groups,
+        target,
+        alpha=alpha,
+        class_floors=class_floors,
+        novelty=novelty,
+        novelty_output=novelty_output,
+        temperature=temperature,
+        score=kind,
+    )
+
+
+def tune_on(
+    seen: Gathered,
+    y: Any,
+    groups: Any,
+    target: Target,
+    *,
+    alpha: float = DEFAULT_ALPHA,
+    class_floors: Mapping[Any, float | str] | None = None,
+    novelty: bool = False,
+    novelty_output: str | None = None,
+    temperature: bool | float = True,
+    score: Score = Score.MAX_SOFTMAX,
+) -> Tuned:
+    """Choose the threshold on rows that both tiers have answered already; the rest is as in `tune`."""
     classes = seen.scores.shape[1]
     read = None if y is None else read_truth(y, seen.edge.labels, classes, seen.rows)
     truth = seen.cloud_index if read is None else read.index
@@ -141,7 +170,7 @@ def tune(
     wanted = novelty or novelty_output is not None
     policy = Policy(
         temperature=fitted,
-        score=kind,
+        score=score,
         novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
     )
     floors = _floors(class_floors or {}, seen.edge)
@@ -207,13 +236,14 @@ def _bound_of(differs: Array, group: Array | None, alpha: float) -> float:
     return spread.high
 
 
-def _target(
+def target_of(
     max_loss: float | str | None,
-    alpha: float,
+    alpha: float | str,
     escalate: float | str | None,
-    cloud_price: float | None,
-    error_price: float | None,
+    cloud_price: float | None = None,
+    error_price: float | None = None,
 ) -> Target:
+    """The one target that the arguments of `tune` name. Raises Misconfigured (HAL-101, HAL-102)."""
     if (cloud_price is None) != (error_price is None):
         raise Misconfigured(
             "HAL-102",
@@ -234,7 +264,7 @@ def _target(
     if cloud_price is not None and error_price is not None:
         return Prices(cloud_price, error_price)
     loss = DEFAULT_MAX_LOSS if max_loss is None else as_share("max_loss", max_loss)
-    return MaxLoss(loss, alpha)
+    return MaxLoss(loss, as_share("alpha", alpha))
 
 
 def _temperature(
