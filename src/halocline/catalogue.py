@@ -104,6 +104,16 @@ CATALOGUE: dict[str, Entry] = {
         "The policy names by digest the edge model that it was tuned for, and the one loaded is another.",
         "Load the model that the message names, or tune a policy for this one with `halocline tune`.",
     ),
+    "HAL-208": Entry(
+        "A description of a model that cannot be used",
+        "The file or value that says what a model's input means is missing, not TOML, or not in range.",
+        "Correct what the message names, or have one proposed: `halocline model inspect M.onnx`.",
+    ),
+    "HAL-209": Entry(
+        "A description that does not fit the model",
+        "The tensor that the description makes has not the shape or type that the model takes.",
+        "Correct the [input] table as the message says: sizes, layout, colour, dtype.",
+    ),
     # 3xx: inputs
     "HAL-301": Entry(
         "An input of the wrong shape",
@@ -129,6 +139,41 @@ CATALOGUE: dict[str, Entry] = {
         "Labels or groups that do not fit the rows",
         "There is not one for each row, some are missing, or one names a class that the edge model lacks.",
         "Give one label (a name or number of the edge model's classes) and one group for each row.",
+    ),
+    "HAL-310": Entry(
+        "A raw sample of the wrong kind",
+        "The model has an [input] description, and what was given is nothing that it can prepare.",
+        "Give what the message lists; tensors that are ready go in by name, as {'x': tensor}.",
+    ),
+    "HAL-311": Entry(
+        "A picture that cannot be decoded",
+        "The bytes are no JPEG or PNG, or the file is cut off or damaged.",
+        "Save the picture again as JPEG or PNG; leave the file out where it is damaged.",
+    ),
+    "HAL-312": Entry(
+        "A picture with too many pixels",
+        "Its header announces more pixels than the description allows; it was not decoded.",
+        "Make it smaller before the call, or raise max_pixels in the [input] table.",
+    ),
+    "HAL-313": Entry(
+        "A sound that cannot be decoded",
+        "The bytes are no sound file that is known here, or the file is cut off or damaged.",
+        "Save the sound again as WAV; leave the file out where it is damaged.",
+    ),
+    "HAL-314": Entry(
+        "A raw sample of the wrong size",
+        "A series has not the rows or columns that the model looks at, or a sound or picture is empty.",
+        "Give what the message names; a long series is cut by halocline.inputs.series.windows.",
+    ),
+    "HAL-315": Entry(
+        "A raw sample with values missing",
+        "NaN or infinity stands where a number is expected, and the description does not say what to do.",
+        "Drop or fill such rows, or set `missing` in the [input] table of a series.",
+    ),
+    "HAL-316": Entry(
+        "A sample's file that cannot be read",
+        "The path given as a sample does not exist, is a folder, or may not be read.",
+        "Check the path that the message names.",
     ),
     "HAL-340": Entry(
         "A kind of link that is not known",

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import msgspec
 import numpy as np
 
+from halocline.inputs.description import Input
+
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -144,7 +146,8 @@ class ModelSpec(msgspec.Struct, frozen=True):
     The first axis of every input and output is the batch. `score_kind` is None where neither the
     model nor the user has said what the numbers are; `score_output` names the output that holds one
     row of class scores `[batch, classes]`. `digest` is `sha256:…` of the model's file where somebody has
-    worked it out, else empty (see `OnnxModel.digest`).
+    worked it out, else empty (see `OnnxModel.digest`). `input` says what the one input means, where that
+    was described: how a raw sample becomes its tensor.
     """
 
     ref: ModelRef
@@ -155,6 +158,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
     score_kind: ScoreKind | None = None
     task: Task = Task.CLASSIFY
     digest: str = ""
+    input: Input | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

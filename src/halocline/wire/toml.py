@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TypeAlias
 
-Value: TypeAlias = str | bool | int | float | Sequence[str]
+Value: TypeAlias = str | bool | int | float | Sequence[str] | Sequence[float]
 
 _ESCAPES = {
     **{code: f"\\u{code:04x}" for code in (*range(0x20), 0x7F)},

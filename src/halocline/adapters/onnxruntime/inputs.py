@@ -2,21 +2,36 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from halocline.adapters.onnxruntime.names import near_names
 from halocline.errors import Rejected
+from halocline.inputs.description import ArrayInput
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, TensorSpec
 
 _ARRAY = np.ndarray
 
 
-def intake_of(spec: ModelSpec, *, allow_nan: bool) -> "OneInput | SeveralInputs":
-    """What checks the samples of a model that takes this."""
+class Intake(Protocol):
+    """Makes feeds of what a caller gives; raises Rejected where it does not fit."""
+
+    def one(self, sample: Any) -> dict[str, Array]:
+        """The feed of one row."""
+
+    def many(self, batch: Any) -> dict[str, Array]:
+        """The feed of a batch."""
+
+
+def intake_of(spec: ModelSpec, *, allow_nan: bool) -> Intake:
+    """What checks, and prepares, the samples of a model that takes this."""
     name = str(spec.ref)
+    if spec.input is not None and not (isinstance(spec.input, ArrayInput) and spec.input.is_idle):
+        from halocline.adapters.onnxruntime.described import DescribedInput  # a bare model needs none
+
+        return DescribedInput(spec, allow_nan=allow_nan)
     if len(spec.inputs) == 1:
         return OneInput(spec.inputs[0], name, allow_nan=allow_nan)
     return SeveralInputs(spec.inputs, name, allow_nan=allow_nan)

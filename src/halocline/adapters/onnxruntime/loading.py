@@ -6,18 +6,22 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import onnxruntime as ort
 
+from halocline.adapters.onnxruntime.fit import check_fit
 from halocline.adapters.onnxruntime.graph import Graph, read_graph, read_graph_file
 from halocline.adapters.onnxruntime.labels import check_count, read_labels
 from halocline.adapters.onnxruntime.model import OnnxModel
 from halocline.adapters.onnxruntime.providers import Force, in_force, wanted
 from halocline.adapters.onnxruntime.scores import count_classes, read_scores
 from halocline.errors import Misconfigured
-from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
+from halocline.records import Array, ModelRef, ModelSpec, Task, TensorSpec
+
+if TYPE_CHECKING:
+    from halocline.wire.model_file import Description
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -56,28 +60,33 @@ def load(
     threads: int | None = None,
     scores: str | None = None,
     score_output: str | None = None,
+    description: "str | os.PathLike[str] | Description | Literal[False] | None" = None,
     allow_nan: bool = False,
 ) -> OnnxModel:
     """Load a model and run it once.
 
-    `source` is a path, the file's bytes, or an `onnx.ModelProto`; `labels` a list or a file of names (else
-    the model's own "labels" property); `providers` execution providers by name (else the best one there
-    is); `threads` the threads of one run (None: the runtime's choice). `scores` says what the score output
-    holds ("probabilities", "logits", "log_probabilities") and `score_output` which output it is, where the
-    graph does not show it. Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205.
+    `source` is a path, the file's bytes, or an `onnx.ModelProto`; `description` says what its input means: a
+    file or a Description (None: NAME.model.toml beside NAME.onnx where there is one; False: none); `labels`
+    a list or a file of names (else those of the description, else the model's own "labels" property);
+    `providers` execution providers by name (else the best one there is); `threads` the threads of one run
+    (None: the runtime's choice). `scores` says what the score output holds ("probabilities", "logits",
+    "log_probabilities") and `score_output` which output it is, where the graph does not show it.
+    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208, HAL-209.
     """
     if threads is not None and threads < 1:
         raise Misconfigured(
             "HAL-101", f"threads must be 1 or more, got {threads}. Leave it out for the default"
         )
     model, where = _source(source)
+    described = _description(model, description)
     session, force = _open(model, where, providers, threads)
     inputs, outputs, properties = _described(session, where)
     trial = _Trial(session, inputs, outputs)
     trial(0)
     found = read_scores(_graph(model, where), outputs, trial, kind=scores, output=score_output)
     ref = ModelRef(name or _name(model, properties), version)
-    names, names_where = read_labels(labels, properties.get("labels"))
+    told = described.labels if described is not None and labels is None else None
+    names, names_where = read_labels(told or labels, properties.get("labels"))
     check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
     spec = ModelSpec(
         ref=ref,
@@ -86,10 +95,37 @@ def load(
         labels=names,
         score_output=found.output if found.kind else None,
         score_kind=found.kind,
+        task=described.task or Task.CLASSIFY if described is not None else Task.CLASSIFY,
+        input=described.input if described is not None else None,
     )
+    check_fit(spec)
     return OnnxModel(
-        session, spec, scores=found, force=force, warmup_s=trial.first_s, allow_nan=allow_nan, keep=model
+        session,
+        spec,
+        scores=found,
+        force=force,
+        warmup_s=trial.first_s,
+        allow_nan=allow_nan,
+        keep=model,
+        description=described,
     )
+
+
+def _description(
+    model: str | bytes, given: "str | os.PathLike[str] | Description | Literal[False] | None"
+) -> "Description | None":
+    """The description given, or the one beside the model's file."""
+    if given is False:
+        return None
+    if given is None:
+        if isinstance(model, bytes) or not os.path.exists(f"{os.path.splitext(model)[0]}.model.toml"):
+            return None
+        from halocline.wire.model_file import beside, read_description  # a bare model needs none
+
+        return read_description(beside(model))
+    from halocline.wire.model_file import Description, read_description
+
+    return given if isinstance(given, Description) else read_description(given)
 
 
 def _source(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[str | bytes, str]:

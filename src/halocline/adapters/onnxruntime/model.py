@@ -1,6 +1,6 @@
 """A model that ONNX Runtime runs in this process."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,6 +11,9 @@ from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, Prediction, ScoreKind
+
+if TYPE_CHECKING:
+    from halocline.wire.model_file import Description
 
 
 class OnnxModel:
@@ -26,6 +29,7 @@ class OnnxModel:
         warmup_s: float | None,
         allow_nan: bool,
         keep: object = None,
+        description: "Description | None" = None,
     ) -> None:
         self.spec = spec
         self.provider = force
@@ -42,27 +46,37 @@ class OnnxModel:
         # ONNX Runtime reads weights from the caller's buffer for as long as the session lives.
         self._keep = (session, keep)
         self._source = keep
+        self.description = description
+        """What the model's file does not say itself, where somebody has written it."""
 
     @property
     def digest(self) -> str:
         """`sha256:…` of the model's file or bytes, empty where there are none; worked out at first use.
 
-        Weights kept in files beside the model's are not part of it. Raises Misconfigured (HAL-201) where
-        the file is gone.
+        A description is part of it: with another one, the same file gives other answers. Weights kept in
+        files beside the model's are not. Raises Misconfigured (HAL-201) where the file is gone.
         """
         if not self.spec.digest and isinstance(self._source, str | bytes):
-            self.spec = msgspec.structs.replace(self.spec, digest=_digest(self._source))
+            digest = _digest(self._source)
+            if self.description is not None:
+                from halocline.wire.model_file import described_digest  # a bare model needs none
+
+                digest = described_digest(digest, self.description)
+            self.spec = msgspec.structs.replace(self.spec, digest=digest)
         return self.spec.digest
 
-    def conform(self, sample: Array | Feed) -> dict[str, Array]:
+    def conform(self, sample: Any) -> dict[str, Array]:
         """Check one sample, with or without its batch axis, and give the feed of one row.
 
-        Raises Rejected (HAL-301, HAL-302, HAL-303) saying what was expected, what came, what to try.
+        A model with an [input] prepares a raw sample: a path, the bytes of a JPEG, PNG or WAV, pixels,
+        samples of sound, rows of a series. Ready tensors are given to it by input name: `{"x": tensor}`.
+        Raises Rejected (HAL-301, HAL-302, HAL-303; of raw samples HAL-310 … HAL-316) saying what was
+        expected, what came, what to try.
         """
         return self._one(sample)
 
-    def conform_batch(self, batch: Array | Feed) -> dict[str, Array]:
-        """Check a batch of one row or more and give its feed. Raises as `conform` does."""
+    def conform_batch(self, batch: Any) -> dict[str, Array]:
+        """Check a batch of one row or more and give its feed. Raises as `conform` does, naming the row."""
         return self._many(batch)
 
     def run(self, feed: Feed) -> list[Array]:
@@ -70,11 +84,11 @@ class OnnxModel:
         outputs: list[Array] = self._run(self._names, feed)
         return outputs
 
-    def predict(self, sample: Array | Feed) -> Prediction:
+    def predict(self, sample: Any) -> Prediction:
         """What the model says of one sample. Raises as `conform` and `require_scores` do."""
         return self._predictions(self.conform(sample))[0]
 
-    def predict_batch(self, batch: Array | Feed) -> list[Prediction]:
+    def predict_batch(self, batch: Any) -> list[Prediction]:
         """What the model says of each row. Raises as `conform_batch` and `require_scores` do."""
         return self._predictions(self.conform_batch(batch))
 

@@ -1,0 +1,53 @@
+"""Decode the beginning of a WAV (8, 16, 24, 32 bit or float; FLAC and Ogg too) to samples of full scale 1."""
+
+import io
+from math import ceil
+
+import numpy as np
+import soundfile
+
+from halocline.errors import Rejected
+from halocline.inputs.header import what
+from halocline.inputs.resample import MARGIN_S
+from halocline.records import Array
+
+_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "AIFF"})
+_MAX_CHANNELS = 64
+
+
+def decode(data: bytes, seconds: float) -> tuple[Array, int]:
+    """Float32 `[frames, channels]` of the first `seconds` (and a margin to resample), and the rate in Hz.
+
+    Raises Rejected: HAL-313 for bytes that are no sound or that are cut off, HAL-314 for one without sound.
+    """
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if file.format not in _FORMATS or file.channels > _MAX_CHANNELS:
+                raise Rejected(
+                    "HAL-313", f"expected a WAV sound, got {file.format} with {file.channels} channels"
+                )
+            announced = file.frames
+            wanted = min(announced, ceil((seconds + MARGIN_S) * file.samplerate))
+            samples = file.read(wanted, dtype="float32", always_2d=True)
+            rate_hz = int(file.samplerate)
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as exc:
+        raise Rejected("HAL-313", _no_sound(data, exc)) from None
+    if announced == 0:
+        raise Rejected("HAL-314", "a sound that holds no samples")
+    if len(samples) < wanted:
+        raise Rejected(
+            "HAL-313", f"a sound that is cut off: {announced} frames announced, {len(samples)} there"
+        )
+    return np.asarray(samples), rate_hz
+
+
+def _no_sound(data: bytes, exc: Exception) -> str:
+    if not data:
+        return "it holds no bytes; expected a WAV sound"
+    seen = what(data)
+    if seen and not seen.endswith("sound"):
+        return f"expected a WAV sound, got {seen}"
+    why = (
+        " ".join(str(exc).split()).removeprefix("Error opening <_io.BytesIO object>: ") or type(exc).__name__
+    )
+    return f"{seen or f'{len(data)} bytes'} that cannot be decoded ({why}): is it cut off or damaged?"

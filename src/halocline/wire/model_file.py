@@ -1,0 +1,161 @@
+"""Read and write the description of a model: TOML beside its file, JSON in its digest and on the wire."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from halocline.errors import Misconfigured
+from halocline.inputs.description import INPUTS, Input
+from halocline.records import Task
+from halocline.wire.toml import Value, document
+
+SUFFIX = ".model.toml"
+MAX_FILE_BYTES = 1 << 20
+"""A description is a page, or a page of labels; what is larger is something else."""
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a model's file does not say itself: its task, its labels, its input, how its outputs are read.
+
+    `detect`, `regress` and `score` are the tables of these tasks, as they stand in the file.
+    """
+
+    task: Task | None = None
+    labels: tuple[str, ...] | None = None
+    input: Input | None = None
+    detect: dict[str, Any] | None = None
+    regress: dict[str, Any] | None = None
+    score: dict[str, Any] | None = None
+
+
+def beside(model: str | os.PathLike[str]) -> Path:
+    """Where the description of that model's file lies, whether or not it is there: edge.model.toml."""
+    return Path(model).with_suffix(SUFFIX)
+
+
+def read_description(path: str | os.PathLike[str]) -> Description:
+    """The description in that file. Raises Misconfigured (HAL-208), naming the nearest right key."""
+    file = Path(path).expanduser()
+    try:
+        return _made(_parsed(file))
+    except Misconfigured as exc:
+        raise Misconfigured(exc.code, f"{file}: {exc.message}") from None
+
+
+def description_text(description: Description, head: str) -> str:
+    """The file that gives that description back when it is read; `head` is its first comment."""
+    told = msgspec.to_builtins(description)
+    tables: dict[str, Mapping[str, Value | None]] = {
+        "": {key: value for key, value in told.items() if not isinstance(value, Mapping)}
+    }
+    tables |= {key: value for key, value in told.items() if isinstance(value, Mapping)}
+    return document(head, tables)
+
+
+def canonical(description: Description) -> bytes:
+    """The same bytes for the same meaning, whatever the order of the keys in the file."""
+    return _encoded(description, Description)
+
+
+def described_digest(file_digest: str, description: Description) -> str:
+    """The digest of a model whose file has that digest and that has this description."""
+    import hashlib  # loads OpenSSL, which a start need not pay
+
+    return f"sha256:{hashlib.sha256(file_digest.encode() + canonical(description)).hexdigest()}"
+
+
+def input_to_json(value: Input) -> str:
+    """The description of an input as a server tells it in its metadata, on one line."""
+    return _encoded(value, Input).decode()
+
+
+def input_from_json(text: str) -> Input:
+    """The description of an input as a server told it. Raises Misconfigured (HAL-208)."""
+    try:
+        value: Input = msgspec.json.decode(text, type=Input)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise Misconfigured("HAL-208", f"the description of an input is not one: {exc}") from None
+    return value
+
+
+def _encoded(value: Any, kind: Any) -> bytes:
+    # Through plain values and back: 1 and 1.0 mean the same number, and are written the same.
+    plain = msgspec.convert(msgspec.to_builtins(value), kind)
+    return msgspec.json.encode(plain, order="sorted")
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    try:
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise Misconfigured(
+                "HAL-208", f"{size} bytes are no description; expected {MAX_FILE_BYTES} at most"
+            )
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as exc:
+        why = "does not exist" if isinstance(exc, FileNotFoundError) else f"cannot be read: {exc.strerror}"
+        raise Misconfigured("HAL-208", f"{why}. Have one proposed: halocline model inspect M.onnx") from None
+    except UnicodeDecodeError:
+        raise Misconfigured("HAL-208", "is not text; expected a description in TOML") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise Misconfigured("HAL-208", f"is not TOML: {exc}") from None
+
+
+def _made(told: dict[str, Any]) -> Description:
+    _check_keys("", told, Description)
+    table = told.get("input")
+    if isinstance(table, dict):
+        if "kind" not in table:
+            raise Misconfigured("HAL-208", f"[input] has no kind; expected one of {', '.join(INPUTS)}")
+        kind = table["kind"]
+        if not isinstance(kind, str) or kind not in INPUTS:
+            raise _no_choice("input.kind", kind, tuple(INPUTS))
+        _check_keys("input", {key: value for key, value in table.items() if key != "kind"}, INPUTS[kind])
+    try:
+        return msgspec.convert(told, Description)
+    except msgspec.ValidationError as exc:
+        raise Misconfigured("HAL-208", str(exc).replace("`$.", "`")) from None
+
+
+def _check_keys(table: str, told: Mapping[str, Any], kind: type[msgspec.Struct]) -> None:
+    """Raise Misconfigured, with the nearest right word, for a key or a choice that is not known."""
+    hints = get_type_hints(kind)
+    for key, value in told.items():
+        at = f"{table}.{key}" if table else key
+        if key not in kind.__struct_fields__:
+            raise Misconfigured(
+                "HAL-208", f"{at} is not a key. {_nearest(key, kind.__struct_fields__)}".rstrip()
+            )
+        choices = _choices(hints[key])
+        if choices and value not in choices:
+            raise _no_choice(at, value, choices)
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """The values that a setting may have, where they are a list of words."""
+    if isinstance(hint, type) and issubclass(hint, Task):
+        return tuple(hint)
+    kinds = get_args(hint)
+    if get_origin(hint) is not None and all(not isinstance(each, type) for each in kinds):
+        return kinds if all(isinstance(each, str | int) for each in kinds) else ()
+    words = [_choices(each) for each in kinds if each is not type(None)]
+    return words[0] if len(words) == 1 else ()
+
+
+def _no_choice(at: str, value: Any, choices: tuple[Any, ...]) -> Misconfigured:
+    shown = ", ".join(map(str, choices))
+    near = _nearest(value, choices, listed=False) if isinstance(value, str) else ""
+    return Misconfigured("HAL-208", f"{at} must be one of {shown}, got {value!r}. {near}".rstrip(". ") + ".")
+
+
+def _nearest(word: str, words: tuple[str, ...], *, listed: bool = True) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(map(str, words)), 1, 0.6)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known are {', '.join(words)}" if listed else ""
