@@ -161,6 +161,22 @@ class ModelSpec(msgspec.Struct, frozen=True):
     input: Input | None = None
 
 
+class Boxes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What was found in one picture: the value of a detector's answer. No boxes is an answer too.
+
+    `xyxy` float32 `[n, 4]`: left, top, right, bottom, in fractions 0..1 of the picture. `index` int64 `[n]`
+    is the class of each box, `scores` float32 `[n]` how likely it is, `labels` its name; None without names.
+    """
+
+    xyxy: Array
+    index: Array
+    scores: Array
+    labels: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One sample to be answered.
 

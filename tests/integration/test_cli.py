@@ -15,8 +15,8 @@ import halocline as hc
 from halocline.assemble import ServeOptions
 from halocline.cli import main
 from halocline.cli.app import ALIASES, COMMANDS
-from halocline.cli.data import read_rows
 from halocline.cli.serve import serve
+from halocline.data.arrays import read_rows
 from halocline.decide.promise import Promise
 from halocline.errors import Misconfigured
 from halocline.wire.policy_file import PolicyFile, write_policy

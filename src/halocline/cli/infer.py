@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from halocline.cli.data import read_rows
 from halocline.cli.output import Json, finite, print_json, print_table, seconds
+from halocline.data.arrays import read_rows
 from halocline.errors import Misconfigured
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec

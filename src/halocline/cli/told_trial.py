@@ -28,19 +28,23 @@ def models_of(tiers: Tiers) -> list[str]:
     return said
 
 
+def data_of(tiers: Tiers) -> list[str]:
+    """The flags that name the data and how they are read."""
+    grouped = [] if tiers.group_by is None else ["--group-by", tiers.group_by]
+    return ["--data", str(tiers.data), *grouped, *(["--strict"] if tiers.strict else [])]
+
+
 def following(trial: Trial, tiers: Tiers, repeat: str, asked: list[str]) -> Commands:
     """What repeats this trial, and the two commands that its verdict leads to."""
     tune = shlex.join(
-        ["halocline", "tune", *models_of(tiers), "--data", str(tiers.data), *asked, "--out", "policy.toml"]
+        ["halocline", "tune", *models_of(tiers), *data_of(tiers), *asked, "--out", "policy.toml"]
     )
     check = shlex.join(
-        ["halocline", "evaluate", *models_of(tiers), "--policy", "policy.toml", "--data", "OTHER.npz"]
+        ["halocline", "evaluate", *models_of(tiers), "--policy", "policy.toml", "--data", "OTHER"]
     )
     looser = f"{100 * min(5 * trial.tolerance, 0.5):g}%"
-    again = shlex.join(
-        ["halocline", "try", *models_of(tiers), "--data", str(tiers.data), "--max-loss", looser]
-    )
-    more = shlex.join(["halocline", "try", *models_of(tiers), "--data", "MORE.npz", *asked])
+    again = shlex.join(["halocline", "try", *models_of(tiers), *data_of(tiers), "--max-loss", looser])
+    more = shlex.join(["halocline", "try", *models_of(tiers), "--data", "MORE", *asked])
     look = f"halocline doctor {shlex.quote(tiers.cloud)}"
     match trial.verdict.answer:
         case Answer.TIERED:

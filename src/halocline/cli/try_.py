@@ -69,23 +69,27 @@ def try_(
         "alpha": share("--alpha", alpha),
         "escalate": None if escalate is None else share("--escalate", escalate),
     }
-    rows, unread = read_labelled(tiers.data, must=False)
-    with opened(tiers) as (edge, cloud), progress_on_stderr() as progress:
-        trial = hc.try_(
-            edge,
-            cloud,
-            rows.inputs,
-            rows.labels,
-            rows.groups,
-            link=link,
-            calls_per_day=calls_per_day,
-            prices=prices,
-            show=show,
-            seed=seed,
-            progress=progress,
-            **target,
-            **asking(tiers),
+    with opened(tiers) as (edge, cloud):
+        rows, unread = read_labelled(
+            tiers.data, must=False, group_by=tiers.group_by, strict=tiers.strict, model=edge
         )
+        with progress_on_stderr() as progress:
+            trial = hc.try_(
+                edge,
+                cloud,
+                rows.samples,
+                rows.labels,
+                rows.groups,
+                link=link,
+                calls_per_day=calls_per_day,
+                prices=prices,
+                show=show,
+                names=rows.names,
+                seed=seed,
+                progress=progress,
+                **target,
+                **asking(tiers),
+            )
     from halocline.cli.told_trial import following, print_trial
 
     asked = _asked(max_loss, escalate)
@@ -116,9 +120,9 @@ def _repeated(
     tiers: Tiers, asked: list[str], *, link: str, calls_per_day: int, seed: int, alpha: str
 ) -> list[str]:
     """The words that were typed, or would be, leaving out what is so by default."""
-    from halocline.cli.told_trial import models_of
+    from halocline.cli.told_trial import data_of, models_of
 
-    said = ["halocline", "try", *models_of(tiers), "--data", str(tiers.data), *asked]
+    said = ["halocline", "try", *models_of(tiers), *data_of(tiers), *asked]
     if alpha != "10%":
         said += ["--alpha", alpha]
     said += ["--link", link, "--calls-per-day", str(calls_per_day)]

@@ -11,7 +11,7 @@ from halocline.trial.png import png_of
 
 Kind: TypeAlias = Literal["picture", "sound", "series", "values"]
 
-LARGEST_PX = 128
+LARGEST_PX = 112
 MOST_POINTS = 160
 MOST_LINES = 6
 MOST_VALUES = 12

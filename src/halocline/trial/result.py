@@ -14,8 +14,9 @@ from halocline.trial.link import LinkModel
 from halocline.trial.samples import Moves, Sample
 from halocline.trial.timing import Timing
 from halocline.trial.ways import Way
+from halocline.tuning.desk import CloudCost
 from halocline.tuning.evaluation import Evaluation
-from halocline.tuning.gather import CloudCost, Latency
+from halocline.tuning.gather import Latency
 from halocline.tuning.tuned import Tuned
 
 

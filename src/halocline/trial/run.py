@@ -18,14 +18,16 @@ from halocline.records import Array
 from halocline.stats.bounds import Estimate
 from halocline.stats.paired import paired_difference
 from halocline.trial.link import LinkModel, link_named
-from halocline.trial.look import Kind, check_kind, look_of
+from halocline.trial.look import Kind, Look, check_kind, look_of
+from halocline.trial.raw import look_of_raw
 from halocline.trial.result import Commands, Data, Times, Trial
 from halocline.trial.samples import Sample, label_of, moves_of, picked
 from halocline.trial.split import choosing_half
 from halocline.trial.timing import Timing, kept_timing
 from halocline.trial.ways import Way, month_of
+from halocline.tuning.desk import Progress
 from halocline.tuning.evaluation import Evaluation, Figures, evaluate_on
-from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, Progress, RemoteCloud, gather
+from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather
 from halocline.tuning.replay import goes_up, read_edge, right
 from halocline.tuning.rows import read_groups, read_truth
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
@@ -45,7 +47,7 @@ LIBRARY = Commands(
 def try_(
     edge: Model,
     cloud: Upstream | Model | Function,
-    x: Array | Feed,
+    x: Array | Feed | Sequence[Any],
     y: Any = None,
     groups: Any = None,
     *,
@@ -64,6 +66,7 @@ def try_(
     timeout_s: float = 30.0,
     batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
+    strict: bool = False,
 ) -> Trial:
     """Say whether these two models are worth running together on these rows, which neither was trained on.
 
@@ -86,10 +89,12 @@ def try_(
         "cache": cache,
         "timeout_s": timeout_s,
         "batch_rows": batch_rows,
+        "strict": strict,
     }
     seen = gather(edge, cloud, x, progress=progress, **how)
     if seen.rows < FEWEST_ROWS:
         raise Rejected("HAL-343", f"{counted(seen.rows, 'row')} cannot be parted in two: give some hundreds")
+    y, groups = seen.of_these("y", y), seen.of_these("groups", groups)
     truth = None if y is None else np.asarray(y)
     if truth is not None:
         read_truth(truth, seen.edge.labels, seen.scores.shape[1], seen.rows)
@@ -97,7 +102,7 @@ def try_(
     choosing = choosing_half(seen.inputs, group, seed)
 
     def measure() -> Latency:
-        timed = gather(edge, cloud, _first(x, TIMED_CALLS), latency_calls=TIMED_CALLS, **how)
+        timed = gather(edge, cloud, _these(x, seen.places[:TIMED_CALLS]), latency_calls=TIMED_CALLS, **how)
         assert timed.cloud_s is not None  # calls were asked for
         return timed.cloud_s
 
@@ -106,7 +111,7 @@ def try_(
         part_of(seen, choosing), _of(truth, choosing), _of(group, choosing), target, alpha=_alpha(target)
     )
     shown = _Shown(part_of(seen, ~choosing), tuned, _of(truth, ~choosing), _of(group, ~choosing))
-    at = np.flatnonzero(~choosing)
+    gallery = _Gallery(x, seen, np.flatnonzero(~choosing), names, kind)
     return _trial(
         seen,
         shown,
@@ -116,7 +121,7 @@ def try_(
         prices=bill,
         calls_per_day=calls_per_day,
         data=_data(seen, choosing, group, has_labels=y is not None, seed=seed),
-        samples=shown.samples(lambda row: _look(x, seen.inputs, int(at[row])), at, names, kind, seed),
+        samples=shown.samples(gallery, seed),
         is_remote=isinstance(cloud, RemoteCloud),
         single_group=group is not None and len(np.unique(group)) == 1,
     )
@@ -130,6 +135,9 @@ def part_of(seen: Gathered, rows: Array) -> Gathered:
         outputs={name: array[rows] for name, array in seen.outputs.items()},
         inputs={name: array[rows] for name, array in seen.inputs.items()},
         cloud_index=seen.cloud_index[rows],
+        given=int(rows.sum()),
+        places=np.arange(int(rows.sum())),
+        left_out=(),
     )
 
 
@@ -164,27 +172,41 @@ class _Shown:
             return drawn
         return paired_difference(wins / rows * units, losses / rows * units, units)
 
-    def samples(
-        self,
-        row_of: Callable[[int], Array],
-        at: Array,
-        names: Sequence[str] | None,
-        kind: Kind | None,
-        seed: int,
-    ) -> tuple[Sample, ...]:
+    def samples(self, gallery: "_Gallery", seed: int) -> tuple[Sample, ...]:
         """Up to 24 rows that go up."""
         labels = self.seen.edge.labels
         return tuple(
             Sample(
-                row=names[int(at[row])] if names is not None else f"row {int(at[row])}",
+                row=gallery.name(row),
                 edge=label_of(labels, int(self.index[row])),
                 confidence=float(self.confidence[row]),
                 cloud=label_of(labels, int(self.seen.cloud_index[row])),
                 truth=label_of(labels, int(self.truth[row])) if self.has_labels else None,
-                look=look_of(row_of(row), kind),
+                look=gallery.look(row),
             )
             for row in picked(self.up, self.confidence, seed)
         )
+
+
+class _Gallery:
+    """The rows of the half that is shown, as people may look at them."""
+
+    def __init__(
+        self, x: Any, seen: Gathered, rows: Array, names: Sequence[str] | None, kind: Kind | None
+    ) -> None:
+        self._x, self._seen, self._rows, self._names, self._kind = x, seen, rows, names, kind
+
+    def name(self, row: int) -> str:
+        """What the data call the row, else its number."""
+        at = int(self._seen.places[self._rows[row]])
+        return f"row {at}" if self._names is None else str(self._names[at])
+
+    def look(self, row: int) -> Look:
+        """The row as it came; of several inputs, or of one given by name, the first as the edge takes it."""
+        at = int(self._rows[row])
+        if isinstance(self._x, Mapping):
+            return look_of(next(iter(self._seen.inputs.values()))[at], self._kind)
+        return look_of_raw(self._x[int(self._seen.places[at])], self._seen.edge.input, self._kind)
 
 
 def _trial(
@@ -321,13 +343,8 @@ def _of(values: Array | None, rows: Array) -> Array | None:
     return None if values is None else values[rows]
 
 
-def _first(x: Any, count: int) -> Any:
-    return {name: array[:count] for name, array in x.items()} if isinstance(x, Mapping) else x[:count]
-
-
-def _look(x: Any, inputs: Feed, at: int) -> Array:
-    """The row as it came where it is an array, else as the edge takes it."""
-    came = None if isinstance(x, Mapping) else x[at]
-    if isinstance(came, np.ndarray):
-        return came
-    return np.asarray(next(iter(inputs.values()))[at])
+def _these(x: Any, rows: Array) -> Any:
+    """Some of the rows, in the form that all of them came in."""
+    if isinstance(x, Mapping):
+        return {name: np.asarray(array)[rows] for name, array in x.items()}
+    return x[rows] if isinstance(x, np.ndarray) else [x[int(row)] for row in rows]
