@@ -1,27 +1,66 @@
 """Turn settings into running programs: it picks the adapters."""
 
+import contextlib
 import logging
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from halocline.errors import Misconfigured
+from halocline.errors import HaloclineError, Misconfigured
 from halocline.extras import need
-from halocline.records import ModelRef
+from halocline.records import Array, ModelRef, Reply
 
 if TYPE_CHECKING:
     from halocline.adapters.asgi.tls import Tls
+    from halocline.adapters.http import RemoteModel
+    from halocline.adapters.onnxruntime import OnnxModel
+    from halocline.edge.tiered import Tiered
+    from halocline.ports import Feed, Model
+    from halocline.serving.tiers import CloudState, Pair
 
 _MIB = 1_048_576
+
+CLOUD_WAIT_S = 2.0
+"""A start waits so long for the cloud, to learn whether the tiers fit; it goes on without it."""
+
+
+class TierOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Two tiers that are served as one model; `scores` and `labels` say what the models do not."""
+
+    edge: str
+    """An ONNX file."""
+    cloud: str
+    """An ONNX file, or a URL."""
+    name: str | None = None
+    """What the model is called; None takes the edge file's name."""
+    policy: str | None = None
+    """A policy file, instead of a threshold."""
+    threshold: float | None = None
+    deadline_s: float = 0.3
+    send: str = "auto"
+    """What travels of a sample that came as a file's bytes: tensor, raw, or by auto the smaller."""
+    labels: str | None = None
+    scores: str | None = None
+    score_output: str | None = None
+    cloud_labels: str | None = None
+    cloud_scores: str | None = None
+    cloud_score_output: str | None = None
+    cloud_token: str | None = None
+    """A reference, env:NAME or file:PATH."""
+    cloud_ca: str | None = None
+    cloud_cert: str | None = None
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that `halocline serve` can be told; durations are seconds, sizes bytes or rows."""
 
-    models: tuple[str, ...]
+    models: tuple[str, ...] = ()
     """`PATH`, `NAME=PATH`, or a folder laid out `NAME/VERSION/model.onnx`."""
+    tiers: TierOptions | None = None
+    """Two tiers as one model, instead of models."""
     host: str = "127.0.0.1"
     port: int = 8000
     """0 takes any free port, which is then announced."""
@@ -64,10 +103,8 @@ def serve(options: ServeOptions) -> int:
     """
     need("serve", "uvicorn", "prometheus_client", what="halocline serve")
     from halocline.adapters.asgi import access, app, listen, server
-    from halocline.adapters.onnxruntime import load
     from halocline.adapters.prometheus import expose
     from halocline.serving.admission import Admission
-    from halocline.serving.layout import find_models
     from halocline.serving.table import ModelTable
 
     _check(options)
@@ -79,18 +116,6 @@ def serve(options: ServeOptions) -> int:
         tls=_tls(options),
         allow_plaintext=options.allow_plaintext,
     )
-    files = find_models(options.models)
-    models = (
-        load(
-            file.path,
-            name=file.ref.name,
-            version=file.ref.version,
-            providers=options.providers,
-            threads=options.threads,
-            allow_nan=options.allow_nan,
-        )
-        for file in files
-    )
     admission = Admission(
         max_queue=options.max_queue,
         max_body_bytes=options.max_body_bytes,
@@ -99,8 +124,13 @@ def serve(options: ServeOptions) -> int:
     with (
         listen.opened(where) as bound,
         access.AccessLog.opened(_path(options.access_log)) as log,
+        _models(options) as models,
         ModelTable(
-            models, max_batch=options.max_batch, max_delay_s=options.max_delay_s, max_rows=options.max_rows
+            models,
+            max_batch=options.max_batch,
+            max_delay_s=options.max_delay_s,
+            max_rows=options.max_rows,
+            max_waiting=options.max_queue,
         ) as table,
     ):
         admission.ready = True  # every model has passed its warm-up
@@ -119,6 +149,133 @@ def serve(options: ServeOptions) -> int:
         logging.error("stopped with %d requests unanswered", program.abandoned)
         os._exit(1)
     return 0
+
+
+@contextlib.contextmanager
+def _models(options: ServeOptions) -> "Iterator[Iterable[Model | Pair]]":
+    """What is to be served; the cloud of two tiers is closed at the end.
+
+    Raises Misconfigured: HAL-510 (tiers and models, or several files for the edge), and what loading raises.
+    """
+    from halocline.serving.layout import find_models
+
+    if options.tiers is None:
+        yield (_load(options, file.path, file.ref) for file in find_models(options.models))
+        return
+    if options.models:
+        raise Misconfigured(
+            "HAL-510", f"--edge and --cloud are served as one model, and {options.models[0]} is another"
+        )
+    with _opened_tiers(options, options.tiers) as pair:
+        yield [pair]
+
+
+def _load(
+    options: ServeOptions,
+    path: Path,
+    ref: ModelRef,
+    labels: str | None = None,
+    scores: str | None = None,
+    score_output: str | None = None,
+) -> "OnnxModel":
+    from halocline.adapters.onnxruntime import load
+
+    return load(
+        path,
+        name=ref.name,
+        version=ref.version,
+        labels=labels,
+        scores=scores,
+        score_output=score_output,
+        providers=options.providers,
+        threads=options.threads,
+        allow_nan=options.allow_nan,
+    )
+
+
+@contextlib.contextmanager
+def _opened_tiers(options: ServeOptions, tiers: TierOptions) -> "Iterator[Pair]":
+    from halocline.edge.tiered import Tiered
+    from halocline.serving.layout import find_models
+    from halocline.serving.tiers import Pair
+
+    found = find_models([tiers.edge if tiers.name is None else f"{tiers.name}={tiers.edge}"])
+    if len(found) > 1:
+        raise Misconfigured("HAL-510", f"--edge must be one ONNX file, and {tiers.edge} holds {len(found)}")
+    edge = _load(options, found[0].path, found[0].ref, tiers.labels, tiers.scores, tiers.score_output)
+    with (
+        _opened_cloud(options, tiers) as cloud,
+        Tiered(
+            edge,
+            cloud,
+            threshold=tiers.threshold,
+            deadline_s=tiers.deadline_s,
+            policy=tiers.policy,
+            send=tiers.send,
+            on_correction=lambda _: None,  # they are counted; nobody here waits for one
+        ) as tiered,
+    ):
+        yield Pair(edge, _ServedTiers(tiered, cloud))
+
+
+@contextlib.contextmanager
+def _opened_cloud(options: ServeOptions, tiers: TierOptions) -> "Iterator[OnnxModel | RemoteModel]":
+    """The cloud model; one behind a URL is waited for a little, and need not be there."""
+    if "://" not in tiers.cloud:
+        path = Path(tiers.cloud).expanduser()
+        yield _load(
+            options,
+            path,
+            ModelRef(path.stem),
+            tiers.cloud_labels,
+            tiers.cloud_scores,
+            tiers.cloud_score_output,
+        )
+        return
+    from halocline.adapters.http import connect
+    from halocline.adapters.onnxruntime.labels import read_labels
+
+    with connect(
+        tiers.cloud,
+        labels=read_labels(tiers.cloud_labels, None)[0],
+        scores=tiers.cloud_scores,
+        score_output=tiers.cloud_score_output,
+        token=tiers.cloud_token,
+        ca=tiers.cloud_ca,
+        cert=tiers.cloud_cert,
+    ) as cloud:
+        try:
+            cloud.wait_ready(CLOUD_WAIT_S)
+        except HaloclineError as error:
+            logging.warning("the edge answers alone until the cloud can be asked: %s", error)
+        yield cloud
+
+
+class _ServedTiers:
+    """A Tiered as a server asks it (see `halocline.serving.tiers.Tiers`)."""
+
+    def __init__(self, tiered: "Tiered", cloud: "OnnxModel | RemoteModel") -> None:
+        self._tiered = tiered
+        self._cloud = cloud
+
+    def answer(
+        self,
+        feed: "Feed",
+        outputs: Sequence[Array],
+        *,
+        samples: Sequence[bytes] | None,
+        began_s: float,
+        edge_s: float,
+    ) -> list[Reply]:
+        return self._tiered.answer_run(feed, outputs, samples=samples, began_s=began_s, edge_s=edge_s)
+
+    def cloud(self) -> "CloudState":
+        from halocline.serving.tiers import CloudState
+
+        health = self._tiered.health()
+        link = getattr(self._cloud, "failure", None)
+        failure = health.failure or (None if link is None else f"{link.reason}: {link.detail}")
+        return CloudState(health.cloud, health.breaker, failure)
 
 
 def _announce(address: str, models: list[ModelRef], *, as_json: bool) -> None:

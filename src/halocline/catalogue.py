@@ -277,6 +277,21 @@ CATALOGUE: dict[str, Entry] = {
         "The runtime raised an error while the model was running.",
         "Read the server's log, where the cause stands under the same request id.",
     ),
+    "HAL-510": Entry(
+        "Two tiers that are half named",
+        "A tiered model is served of an edge model and a cloud model, with no other model beside them.",
+        "Give --edge and --cloud together, and no MODEL; or MODEL alone.",
+    ),
+    "HAL-511": Entry(
+        "Two tiers that cannot be served as one model",
+        "The edge model gives no class scores, so there is no output that both tiers could answer.",
+        "Say what its scores are, or use `Tiered` as a library.",
+    ),
+    "HAL-512": Entry(
+        "A body of a kind that is not taken",
+        "The Content-Type is that of a picture, a sound or a form that this model does not take.",
+        "Send one of the kinds that the message lists; pictures and sounds need a description of the input.",
+    ),
     # 6xx: tuning and policies
     "HAL-601": Entry(
         "Rows that cannot be tuned or measured on",

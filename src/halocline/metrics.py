@@ -48,6 +48,13 @@ SERVER_REQUEST_DURATION = Metric(
     "From an inference request's headers to its answer, reading the body and waiting included.",
     _SECONDS,
 )
+SERVER_TIER_ROWS = Metric(
+    "halocline_server_tier_rows_total",
+    Kind.COUNTER,
+    "rows",
+    (*_MODEL, "tier", "reason"),
+    "Rows that a tiered model answered, by the tier that the answer is from and the reason for it.",
+)
 SERVER_RUN_DURATION = Metric(
     "halocline_server_run_duration_seconds",
     Kind.HISTOGRAM,
@@ -110,6 +117,7 @@ SERVER_READY = Metric(
 METRICS: tuple[Metric, ...] = (
     SERVER_REQUESTS,
     SERVER_ROWS,
+    SERVER_TIER_ROWS,
     SERVER_REQUEST_DURATION,
     SERVER_RUN_DURATION,
     SERVER_BATCH_ROWS,

@@ -11,6 +11,18 @@ Feed: TypeAlias = Mapping[str, Array]
 """Input arrays by input name, each with the batch as its first axis."""
 
 
+class LateFeed(dict[str, Array]):
+    """The edge's feed of rows, for an upstream whose model is not known yet: it asks for its own, `made`.
+
+    Only an upstream that has a `prepare` of its own is given one.
+    """
+
+    def __init__(self, feed: Feed, made: Callable[[], Feed]) -> None:
+        super().__init__(feed)
+        self.made = made
+        """The feed for the model, once that is known; may raise anything that preparing a sample raises."""
+
+
 Function: TypeAlias = Callable[[Any], Any]
 """A batch `[rows, …]` (or a feed) to class probabilities `[rows, classes]`, or to outputs by name."""
 
@@ -22,13 +34,14 @@ class Model(Protocol):
     def spec(self) -> ModelSpec:
         """What the model takes and gives."""
 
-    def conform(self, sample: Array | Feed) -> dict[str, Array]:
+    def conform(self, sample: Any) -> dict[str, Array]:
         """Check one sample, with or without its batch axis, and give the feed of one row.
 
-        Raises Rejected (HAL-301, HAL-302, HAL-303) saying what was expected, what came, what to try.
+        Raises Rejected (HAL-301, HAL-302, HAL-303) saying what was expected, what came, what to try. A model
+        whose input is described takes raw samples, and ready tensors as a mapping by input name.
         """
 
-    def conform_batch(self, batch: Array | Feed) -> dict[str, Array]:
+    def conform_batch(self, batch: Any) -> dict[str, Array]:
         """Check a batch of one row or more and give its feed. Raises as `conform` does."""
 
     def run(self, feed: Feed) -> Sequence[Array]:

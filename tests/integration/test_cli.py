@@ -6,16 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import halocline as hc
-from halocline.assemble import ServeOptions
+from halocline.assemble import ServeOptions, TierOptions
 from halocline.cli import main
 from halocline.cli.app import ALIASES, COMMANDS
 from halocline.cli.serve import serve
+from halocline.cli.served_tiers import ServedTiers
 from halocline.data.arrays import read_rows
 from halocline.decide.promise import Promise
 from halocline.errors import Misconfigured
@@ -106,9 +108,10 @@ def test_serve_can_be_told_everything_there_is_to_tell():
     defaults = {
         name: each.default
         for name, each in inspect.signature(serve).parameters.items()
-        if name not in {"provider", "models"}
+        if name not in {"provider", "models", "tiers"}
     }
     assert defaults == {name: getattr(ServeOptions(models=()), name) for name in defaults}
+    assert {each.name for each in fields(ServedTiers)} == set(TierOptions.__struct_fields__)
 
 
 def test_a_server_answers_what_the_model_answers_here(here, capsys):

@@ -5,12 +5,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from halocline.cli.output import Json
+from halocline.cli.served_tiers import ServedTiers, options_of
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def serve(
     *models: Annotated[str, Parameter(name="MODEL", negative="")],
+    tiers: ServedTiers = ServedTiers(),  # noqa: B008 - frozen
     host: str = "127.0.0.1",
     port: int = 8000,
     uds: str | None = None,
@@ -38,6 +40,9 @@ def serve(
     REST with JSON or binary tensors, batching of what waits, limits, /metrics. Ctrl-C or SIGTERM ends it once
     the requests inside are answered. A model that does not load ends it at once.
 
+    With --edge and --cloud, two tiers are served as one model: rows that the edge model is not sure of go
+    up, and what the cloud does not answer in time is answered at the edge.
+
     Examples
     --------
     halocline serve edge.onnx --port 8000
@@ -45,7 +50,7 @@ def serve(
     Parameters
     ----------
     models
-        PATH, NAME=PATH, or a folder laid out NAME/VERSION/model.onnx; one or more.
+        PATH, NAME=PATH, or a folder laid out NAME/VERSION/model.onnx; one or more, without --edge.
     host
         The address to listen on; other machines than this one need --cert and --key.
     port
@@ -95,6 +100,7 @@ def serve(
     return run(
         ServeOptions(
             models=models,
+            tiers=options_of(tiers),
             host=host,
             port=port,
             uds=uds,

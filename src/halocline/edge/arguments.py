@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.gate import Policy, Score
+from halocline.edge.sending import Send
 from halocline.errors import Misconfigured
 from halocline.ports import Function, Model, Upstream
 from halocline.records import Mode
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 LONGEST_S = 86_400
 """The system's waits overflow at some length; a deadline of more than a day is a mistake anyway."""
 
-Choice = TypeVar("Choice", Mode, Score)
+Choice = TypeVar("Choice", Mode, Score, Send)
 
 
 def edge_of(edge: Model) -> Model:

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 import msgspec
-import numpy as np
 
 from halocline.decide.spot_check import Drawn, SpotCheck, after, draw_among, first
 from halocline.edge.escalation import Escalation
 from halocline.edge.reading import CloudRows
 from halocline.edge.route import Route
-from halocline.ports import Feed
+from halocline.edge.sending import Going, copy_of
 
 MAX_WAITING = 64
 """The checks of so many calls wait to be sent; beyond, they are dropped and counted: memory is bounded."""
@@ -19,10 +18,10 @@ CLOSE_S = 1.0
 
 
 class Spot(msgspec.Struct, frozen=True):
-    """Answers of one call that were drawn: their rows as the edge took them, and what takes the verdict."""
+    """Answers of one call that were drawn: their rows as they were given, and what takes the verdict."""
 
     ids: tuple[str, ...]
-    feed: Feed
+    going: Going
     on_verdict: Callable[[CloudRows], None]
 
 
@@ -65,7 +64,7 @@ class SpotChecks:
 
     def send(self, spot: Spot) -> None:
         """Have the cloud asked soon; dropped where too many wait. Rows are copied: callers reuse them."""
-        copied = {name: np.array(array) for name, array in spot.feed.items()}
+        copied = copy_of(spot.going)
         with self._lock:
             if self._closed or self._waiting.qsize() >= MAX_WAITING:
                 self.dropped += len(spot.ids)
@@ -73,7 +72,7 @@ class SpotChecks:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="halocline spot checks", daemon=True)
                 self._thread.start()
-        self._waiting.put(msgspec.structs.replace(spot, feed=copied))
+        self._waiting.put(msgspec.structs.replace(spot, going=copied))
 
     def close(self) -> None:
         """Send nothing more and end the thread. May be called again."""
@@ -87,7 +86,7 @@ class SpotChecks:
     def _work(self) -> None:
         while (spot := self._waiting.get()) is not None and not self._closed:
             count = len(spot.ids)
-            plan = self._route.plan_check(spot.feed, count)
+            plan = self._route.plan_check(spot.going, count)
             with self._lock:
                 if not plan.up.size:
                     self.dropped += count

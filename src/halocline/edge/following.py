@@ -15,9 +15,9 @@ from halocline.edge.judge import Judge, Judged
 from halocline.edge.reading import CloudRows, Rows
 from halocline.edge.replies import Replies
 from halocline.edge.route import Route
+from halocline.edge.sending import Going, some_of
 from halocline.edge.watching import Watching
 from halocline.errors import Misconfigured
-from halocline.ports import Feed
 from halocline.records import Mode, Reason, Reply, Tier
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class Following:
         self._replies = replies
         self._corrections = corrections
 
-    def one(self, index: int, sureness: float, feed: Feed, reply: Reply) -> None:
+    def one(self, index: int, sureness: float, going: Going, reply: Reply) -> None:
         """After one reply; `index` is the class that the edge gave."""
         gap = 0 if self.checks is None else self.checks.draw()
         if (gap or self.watching.every_row_is_a_check) and self._is_to_be_sent(gap, index, sureness, reply):
-            self._send(feed, [_Drawn(reply, gap, sureness)])
+            self._send(going, [_Drawn(reply, gap, sureness)])
 
     def many(
-        self, rows: Rows, judged: Judged, feed: Feed, replies: Sequence[Reply], threshold: float | None
+        self, rows: Rows, judged: Judged, going: Going, replies: Sequence[Reply], threshold: float | None
     ) -> None:
         """After a batch, of which `rows` is what the edge said; `threshold` is the request's own."""
         if threshold is not None:
@@ -69,7 +69,7 @@ class Following:
                 up.append(at)
         if up:
             self._send(
-                {name: array[up] for name, array in feed.items()},
+                some_of(going, up),
                 [_Drawn(replies[at], gaps[at], float(judged.sureness[at])) for at in up],
             )
 
@@ -88,7 +88,7 @@ class Following:
             self.watching.went_up(gap)
         return bool(gap) and reply.reason in _STAYED
 
-    def _send(self, feed: Feed, drawn: "Sequence[_Drawn]") -> None:
+    def _send(self, going: Going, drawn: "Sequence[_Drawn]") -> None:
         assert self.checks is not None
         ids, replied = [each.reply.id for each in drawn], [each.reply.value for each in drawn]
         probability = self.checks.probability
@@ -100,7 +100,7 @@ class Following:
                     self.watching.checked(each.gap, each.sureness, stayed=True, differs=correction.changed)
                 self._corrections.put(correction)
 
-        self.checks.send(Spot(tuple(ids), feed, arrived))
+        self.checks.send(Spot(tuple(ids), going, arrived))
 
     def close(self) -> None:
         """Send no more checks."""

@@ -3,8 +3,9 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +37,15 @@ class InProcessUpstream:
     """An Upstream over a function from a feed to outputs by name; up to `workers` threads, when needed."""
 
     def __init__(
-        self, spec: ModelSpec, run: Callable[[Feed], Mapping[str, Array]], *, workers: int = 4
+        self,
+        spec: ModelSpec,
+        run: Callable[[Feed], Mapping[str, Array]],
+        *,
+        prepare: Callable[[Sequence[Any]], Feed] | None = None,
+        workers: int = 4,
     ) -> None:
+        self.prepare = prepare
+        """Makes the model's feed of raw samples; None where its input has no description."""
         self._spec = spec
         self._run = run
         self._workers = workers
@@ -151,13 +159,17 @@ class InProcessUpstream:
 
 
 def upstream_of_model(model: Model) -> InProcessUpstream:
-    """A loaded model as an Upstream."""
+    """A loaded model as an Upstream; one whose input is described prepares raw samples itself."""
+    described = model.spec.input is not None
 
     def run(feed: Feed) -> dict[str, Array]:
-        outputs = model.run(model.conform_batch(_batch_of(feed)))
+        batch = _batch_of(feed)
+        if described and not isinstance(batch, Mapping):
+            batch = {model.spec.inputs[0].name: batch}  # a tensor that is ready is given by name
+        outputs = model.run(model.conform_batch(batch))
         return {spec.name: output for spec, output in zip(model.spec.outputs, outputs, strict=True)}
 
-    return InProcessUpstream(model.spec, run)
+    return InProcessUpstream(model.spec, run, prepare=model.conform_batch if described else None)
 
 
 def upstream_of_function(function: Function) -> InProcessUpstream:

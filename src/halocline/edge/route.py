@@ -1,6 +1,5 @@
 """Decide which rows of one call go up, and what travels: the policy meets the state of the way up."""
 
-from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -10,6 +9,7 @@ from halocline.decide.gate import Policy, gate
 from halocline.edge.escalation import Escalation
 from halocline.edge.judge import Judged
 from halocline.edge.reading import Rows
+from halocline.edge.sending import Going, Sender, payload_bytes_of, some_of
 from halocline.ports import Feed
 from halocline.records import Array, Mode, Reason
 
@@ -33,17 +33,15 @@ class Plan(msgspec.Struct, frozen=True):
 class Route:
     """Plans each call under one mode and one policy."""
 
-    def __init__(
-        self, mode: Mode, policy: Policy, up: Escalation, to_cloud: Callable[[Array], Array] | None
-    ) -> None:
+    def __init__(self, mode: Mode, policy: Policy, up: Escalation, sender: Sender) -> None:
         self.mode = mode
         self._policy = policy
         self._up = up
-        self._to_cloud = to_cloud
+        self._sender = sender
         self._told = False
 
     def plan(
-        self, feed: Feed, rows: Rows, judged: Judged | None, rows_before: int, time_left_s: float
+        self, going: Going, rows: Rows, judged: Judged | None, rows_before: int, time_left_s: float
     ) -> Plan:
         """The plan for a batch as the edge read it; `judged` is None where the mode decides.
 
@@ -53,15 +51,15 @@ class Route:
         if self.mode is Mode.EDGE_ONLY:
             return Plan(_NONE, [Reason.MODE] * count, {}, 0)
         if judged is None:
-            return self.everything(feed, count, rows_before, time_left_s)
+            return self.everything(going, count, rows_before, time_left_s)
         wanting = np.flatnonzero(judged.unsure)
         if not wanting.size:
             return Plan(wanting, [Reason.CONFIDENT] * count, {}, 0)
         decide = partial(gate, rows.index, judged.sureness, self._policy, unsure=judged.unsure)
-        travelling = self._travelling(feed, wanting, count)
+        travelling = self._travelling(going, wanting, count)
         if travelling is None:
             return Plan(_NONE, decide(hold=Reason.NOT_SENT).reasons, {}, 0)
-        payload_bytes = _bytes_of(travelling)
+        payload_bytes = payload_bytes_of(travelling)
         granted, otherwise = self._up.grant(wanting.size, count, rows_before, payload_bytes, time_left_s)
         decisions = decide(
             hold=None if otherwise is Reason.BUDGET else otherwise,
@@ -71,24 +69,24 @@ class Route:
         if len(up) < len(wanting):
             kept = np.searchsorted(wanting, up)
             travelling = {name: array[kept] for name, array in travelling.items()}
-            payload_bytes = _bytes_of(travelling)
+            payload_bytes = payload_bytes_of(travelling)
         return Plan(up, decisions.reasons, travelling, payload_bytes)
 
-    def plan_check(self, feed: Feed, count: int) -> Plan:
+    def plan_check(self, going: Going, count: int) -> Plan:
         """The plan for sure rows that are to be checked: no budget counts, and no deadline."""
-        return self._all(feed, count, 0, 0, float("inf"), Reason.ESCALATED, budgeted=False)
+        return self._all(going, count, 0, 0, float("inf"), Reason.ESCALATED, budgeted=False)
 
-    def plan_unsure(self, feed: Feed, rows_before: int, time_left_s: float) -> Plan:
+    def plan_unsure(self, going: Going, rows_before: int, time_left_s: float) -> Plan:
         """The plan for one row that the gate did not let stay."""
-        return self._all(feed, 1, 1, rows_before, time_left_s, Reason.ESCALATED)
+        return self._all(going, 1, 1, rows_before, time_left_s, Reason.ESCALATED)
 
-    def everything(self, feed: Feed, count: int, rows_before: int, time_left_s: float) -> Plan:
+    def everything(self, going: Going, count: int, rows_before: int, time_left_s: float) -> Plan:
         """The plan that sends every row up, if any may go; no budget counts."""
-        return self._all(feed, count, count, rows_before, time_left_s, Reason.MODE, budgeted=False)
+        return self._all(going, count, count, rows_before, time_left_s, Reason.MODE, budgeted=False)
 
     def _all(
         self,
-        feed: Feed,
+        going: Going,
         count: int,
         rows: int,
         rows_before: int,
@@ -99,10 +97,10 @@ class Route:
     ) -> Plan:
         """All of the rows go up, for the reason given, or none does; `rows` of them refill a budget."""
         every = _FIRST if count == 1 else np.arange(count)
-        travelling = self._travelling(feed, every, count)
+        travelling = self._travelling(going, every, count)
         if travelling is None:
             return Plan(_NONE, [Reason.NOT_SENT] * count, {}, 0)
-        payload_bytes = _bytes_of(travelling)
+        payload_bytes = payload_bytes_of(travelling)
         granted, otherwise = self._up.grant(
             count, rows, rows_before, payload_bytes, time_left_s, budgeted=budgeted
         )
@@ -110,22 +108,14 @@ class Route:
             return Plan(every, [reason] * count, travelling, payload_bytes)
         return Plan(_NONE, [otherwise] * count, {}, 0)
 
-    def _travelling(self, feed: Feed, up: Array, count: int) -> Feed | None:
-        """The rows as the cloud wants them; None where `to_cloud` raises: no caller loses its answer."""
-        if len(up) < count:
-            feed = {name: array[up] for name, array in feed.items()}
-        if self._to_cloud is None:
-            return feed
+    def _travelling(self, going: Going, up: Array, count: int) -> Feed | None:
+        """The rows as the cloud wants them; None where that fails: no caller loses its answer."""
         try:
-            return {name: np.asarray(self._to_cloud(array)) for name, array in feed.items()}
-        except Exception:
-            if not self._told:  # once: it would raise for every sample
+            return self._sender.feed(some_of(going, up) if len(up) < count else going)
+        except Exception:  # a user's function, or a sample that only the cloud's description refuses
+            if not self._told:  # once: it may raise for every sample
                 import logging
 
-                logging.getLogger("halocline").exception("to_cloud raised; nothing goes up")
+                logging.getLogger("halocline").exception("what goes up cannot be made; nothing goes up")
                 self._told = True
             return None
-
-
-def _bytes_of(feed: Feed) -> int:
-    return sum(array.nbytes for array in feed.values())

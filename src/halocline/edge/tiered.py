@@ -20,6 +20,7 @@ from halocline.edge.judge import Judge
 from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
 from halocline.edge.replies import Replies, Timing, outcome_of
 from halocline.edge.route import Plan, Route
+from halocline.edge.sending import Going, RawRows, Send, Sender, going_of, going_of_one
 from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.ports import CorrectionSink, Failed, Feed, Function, Model, OutcomeSink, Upstream
 from halocline.records import Array, Correction, Mode, ModelRef, Owner, Reason, Reply, Request
@@ -42,8 +43,11 @@ class Tiered:
     `deadline_s` seconds after the call began, the edge answer is returned, marked degraded, and a late
     verdict becomes a Correction with the same id: passed to `on_correction`, or iterated with
     `corrections()`. `budget` caps the escalations; `breaker=None` switches the breaker off.
-    `to_cloud` turns the edge's batch into the cloud's, on the caller's thread: its time counts and cannot
-    be cut short; `label_map` gives the edge label of each cloud label that is named otherwise;
+    A sample is given raw (array, bytes, path) where a tier has a description of its input: each tier makes
+    its own tensor of it, the cloud's only when the row goes up; `send` says what then travels, "tensor",
+    "raw" (the file's bytes), or by "auto" the smaller of the two. Without descriptions, `to_cloud` turns
+    the edge's batch into the cloud's. Both happen on the caller's thread: their time counts and cannot be
+    cut short. `label_map` gives the edge label of each cloud label that is named otherwise;
     `confidence` reads one confidence a row from any outputs.
     `outcomes` receives what was decided of each request. `policy` sets threshold, score, temperature,
     class thresholds, budget and more in one value; as a file, its path, or what `tune` gave, it is what
@@ -75,6 +79,7 @@ class Tiered:
         on_correction: CorrectionSink | None = None,
         outcomes: OutcomeSink | None = None,
         to_cloud: Callable[[Array], Array] | None = None,
+        send: Send | str = Send.AUTO,
         label_map: Mapping[str, str] | None = None,
         confidence: ConfidenceFn | None = None,
     ) -> None:
@@ -98,7 +103,8 @@ class Tiered:
         cloud_reader = CloudReader(edge.spec, self._reader.classes, label_map, confidence)
         cloud_reader.match(self._upstream.spec)
         self._up = Escalation(self._upstream, cloud_reader, breaker, policy.budget)
-        self._route = Route(self._mode, policy, self._up, to_cloud)
+        sender = Sender(self._upstream, edge.spec, choice(Send, "send", send), to_cloud)
+        self._route = Route(self._mode, policy, self._up, sender)
         self._corrections = Corrections(on_correction)
         self._judge = Judge(policy, Owner.CODE if file is None else Owner.FILE, edge.spec)
         self._following: Following | None = None
@@ -129,22 +135,23 @@ class Tiered:
 
     def infer(
         self,
-        sample: Array | Feed | Request,
+        sample: Any,
         *,
         threshold: float | None = None,
         deadline_s: float | None = None,
         want_async: bool | None = None,
     ) -> Reply:
-        """The answer for one sample, with or without its batch axis, `deadline_s` after the call at most.
+        """The answer for one sample, `deadline_s` seconds after the call at most.
 
-        Raises Rejected (HAL-301, HAL-302, HAL-303) for a sample that the edge model cannot take,
-        Transient (HAL-401) in the mode `cloud_only` where the cloud gives no answer.
+        An array comes with or without its batch axis; a Request may hold whatever a sample may be.
+        Raises Rejected (HAL-301, HAL-302, HAL-303; HAL-310 … HAL-316) for a sample that the edge model
+        cannot take, Transient (HAL-401) in the mode `cloud_only` where the cloud gives no answer.
         """
         return self._infer(sample, time.perf_counter(), threshold, deadline_s, want_async)
 
     def infer_batch(
         self,
-        batch: Array | Feed,
+        batch: Any,
         *,
         threshold: float | None = None,
         deadline_s: float | None = None,
@@ -155,7 +162,7 @@ class Tiered:
 
     async def ainfer(
         self,
-        sample: Array | Feed | Request,
+        sample: Any,
         *,
         threshold: float | None = None,
         deadline_s: float | None = None,
@@ -170,7 +177,7 @@ class Tiered:
 
     async def ainfer_batch(
         self,
-        batch: Array | Feed,
+        batch: Any,
         *,
         threshold: float | None = None,
         deadline_s: float | None = None,
@@ -179,6 +186,26 @@ class Tiered:
         """`infer_batch` for callers in an event loop; as `ainfer`."""
         ask = partial(self._infer_batch, batch, time.perf_counter(), threshold, deadline_s, want_async)
         return await self._threads().submit(ask)
+
+    def answer_run(
+        self,
+        feed: Feed,
+        outputs: Sequence[Array],
+        *,
+        began_s: float,
+        edge_s: float,
+        samples: Sequence[Any] | None = None,
+    ) -> list[Reply]:
+        """One answer a row of a batch that the edge model has run on already; for servers, which batch runs.
+
+        `feed` is what its `conform_batch` gave for `samples` (None: for ready tensors), `outputs` what its
+        `run` gave, `edge_s` seconds after it was asked. The deadline counts from `began_s`, on
+        `time.perf_counter`.
+        """
+        going: Going = feed if samples is None else RawRows(samples, feed)
+        read_s = time.perf_counter()
+        ask = self._ask(began_s, None, None, None, None)
+        return self._recorded(ask, self._answer(ask, feed, going, outputs, read_s - edge_s, read_s))
 
     def corrections(self, timeout_s: float | None = None) -> Iterator[Correction]:
         """The cloud's late verdicts as they come, where no `on_correction` was given.
@@ -237,7 +264,7 @@ class Tiered:
 
     def _infer(
         self,
-        sample: Array | Feed | Request,
+        sample: Any,
         began_s: float,
         threshold: float | None,
         deadline_s: float | None,
@@ -262,7 +289,9 @@ class Tiered:
             unsure, sureness, novelty = self._judge.row(index, confidence, feed, outputs)
         if unsure or self._closed:
             ask = self._ask(began_s, None, deadline_s, want_async, None)
-            reply = self._unsure(ask, feed, outputs, ran_s, read_s, owner, novelty)
+            reply = self._unsure(
+                ask, going_of_one(sample, feed, self._edge.spec), outputs, ran_s, read_s, owner, novelty
+            )
         else:
             with self._lock:
                 self._counts[Reason.CONFIDENT] += 1
@@ -273,7 +302,7 @@ class Tiered:
                 new_id(), index, confidence, outputs, timing, cloud, owner, novelty
             )
         if self._following is not None:
-            self._following.one(index, sureness, feed, reply)
+            self._following.one(index, sureness, going_of_one(sample, feed, self._edge.spec), reply)
         if self._outcomes is not None:
             self._record(self._outcomes, reply, None)
         return reply
@@ -282,14 +311,17 @@ class Tiered:
 
     def _infer_batch(
         self,
-        batch: Array | Feed,
+        batch: Any,
         began_s: float,
         threshold: float | None,
         deadline_s: float | None,
         want_async: bool | None,
     ) -> list[Reply]:
+        if isinstance(batch, Iterator):
+            batch = list(batch)  # it is looked at twice
         feed = self._edge.conform_batch(batch)
-        return self._general(self._ask(began_s, threshold, deadline_s, want_async, None), feed)
+        going = going_of(batch, feed, self._edge.spec)
+        return self._general(self._ask(began_s, threshold, deadline_s, want_async, None), feed, going)
 
     def _ask(
         self,
@@ -311,7 +343,7 @@ class Tiered:
 
     def _infer_general(
         self,
-        sample: Array | Feed | Request,
+        sample: Any,
         began_s: float,
         threshold: float | None,
         deadline_s: float | None,
@@ -319,15 +351,19 @@ class Tiered:
     ) -> Reply:
         request, inputs = (sample, sample.inputs) if isinstance(sample, Request) else (None, sample)
         feed = self._conform(inputs)
-        return self._general(self._ask(began_s, threshold, deadline_s, want_async, request), feed)[0]
+        ask = self._ask(began_s, threshold, deadline_s, want_async, request)
+        return self._general(ask, feed, going_of_one(inputs, feed, self._edge.spec))[0]
 
-    def _general(self, ask: Ask, feed: Feed) -> list[Reply]:
+    def _general(self, ask: Ask, feed: Feed, going: Going) -> list[Reply]:
         if self._mode is Mode.CLOUD_ONLY:
-            replies = self._cloud_only(ask, feed)
+            replies = self._cloud_only(ask, going, len(next(iter(feed.values()))))
         else:
             ran_s = time.perf_counter()
             outputs = self._run(feed)
-            replies = self._answer(ask, feed, outputs, ran_s, time.perf_counter())
+            replies = self._answer(ask, feed, going, outputs, ran_s, time.perf_counter())
+        return self._recorded(ask, replies)
+
+    def _recorded(self, ask: Ask, replies: list[Reply]) -> list[Reply]:
         if self._outcomes is not None:
             for reply in replies:
                 self._record(self._outcomes, reply, ask.request)
@@ -336,7 +372,7 @@ class Tiered:
     def _unsure(
         self,
         ask: Ask,
-        feed: Feed,
+        going: Going,
         outputs: Sequence[Array],
         ran_s: float,
         read_s: float,
@@ -348,7 +384,7 @@ class Tiered:
         with self._lock:
             rows_before, self._unbudgeted_rows = self._unbudgeted_rows, 0
         left_s = float("inf") if ask.want_async else ask.left_s()
-        plan = self._route.plan_unsure(feed, rows_before, left_s)
+        plan = self._route.plan_unsure(going, rows_before, left_s)
         request_id, reason = new_id(), plan.reasons[0]
         if plan.up.size:
             cloud = self._go_up(
@@ -364,7 +400,7 @@ class Tiered:
         return self._replies.of_edge(request_id, rows, 0, reason, timing, cloud_ref, owner, novelty)
 
     def _answer(
-        self, ask: Ask, feed: Feed, outputs: Sequence[Array], ran_s: float, read_s: float
+        self, ask: Ask, feed: Feed, going: Going, outputs: Sequence[Array], ran_s: float, read_s: float
     ) -> list[Reply]:
         """Gate the rows, send up those that should go, and answer each."""
         rows = self._reader.read(outputs)
@@ -374,7 +410,7 @@ class Tiered:
         with self._lock:
             rows_before, self._unbudgeted_rows = self._unbudgeted_rows, 0
         left_s = float("inf") if ask.want_async else ask.left_s()
-        plan = self._route.plan(feed, rows, judged, rows_before, left_s)
+        plan = self._route.plan(going, rows, judged, rows_before, left_s)
         reasons = plan.reasons
         cloud: CloudRows | Failed | None = None
         if plan.up.size:
@@ -402,7 +438,7 @@ class Tiered:
                 reply = self._replies.of_edge(ids[at], rows, at, reason, timing, ref, owner, novelty)
             replies.append(reply)
         if self._following is not None and judged is not None:
-            self._following.many(rows, judged, feed, replies, ask.threshold)
+            self._following.many(rows, judged, going, replies, ask.threshold)
         return replies
 
     def _go_up(
@@ -429,10 +465,9 @@ class Tiered:
             on_late=correct,
         )
 
-    def _cloud_only(self, ask: Ask, feed: Feed) -> list[Reply]:
-        count = len(next(iter(feed.values())))
+    def _cloud_only(self, ask: Ask, going: Going, count: int) -> list[Reply]:
         ids = ids_for(ask.request, count)
-        plan = self._route.everything(feed, count, 0, ask.left_s())
+        plan = self._route.everything(going, count, 0, ask.left_s())
         answer: CloudRows | Failed
         if plan.up.size:
             answer = self._up.ask(

@@ -85,6 +85,16 @@ class Admission:
             raise Full(f"{self.held_bytes} bytes are waiting; try again in 1 s", 1)
         self.held_bytes += body_bytes
 
+    def hold_prepared(self, tensor_bytes: int) -> None:
+        """Take memory for what raw samples become, as if they had come as tensors. Raises as both above."""
+        if tensor_bytes > self._max_body_bytes:
+            raise Rejected(
+                "HAL-504",
+                f"the tensors of these samples take {tensor_bytes} bytes, the limit is "
+                f"{self._max_body_bytes}. Send fewer rows at once",
+            )
+        self.hold(tensor_bytes)
+
     def release(self, body_bytes: int) -> None:
         """The body is let go."""
         self.held_bytes -= body_bytes

@@ -4,8 +4,10 @@ Used on the server's one thread; reading happens there too.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from halocline.metrics import SERVER_BATCH_ROWS, SERVER_REQUEST_DURATION, SERVER_RUN_DURATION
+from halocline.records import Reply
 
 
 class Histogram:
@@ -27,11 +29,22 @@ class Histogram:
 class Meter:
     """The numbers of one model version, or of the requests that name no model here."""
 
-    __slots__ = ("batch_rows", "duration", "request_bytes", "response_bytes", "rows", "run", "statuses")
+    __slots__ = (
+        "batch_rows",
+        "duration",
+        "request_bytes",
+        "response_bytes",
+        "rows",
+        "run",
+        "statuses",
+        "tiers",
+    )
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
         self.rows = 0
+        self.tiers: dict[tuple[str, str], int] = {}
+        """Rows of a tiered model by tier and reason."""
         self.request_bytes = 0
         self.response_bytes = 0
         self.duration = Histogram(SERVER_REQUEST_DURATION.buckets)
@@ -47,6 +60,12 @@ class Meter:
         self.request_bytes += request_bytes
         self.response_bytes += response_bytes
         self.duration.add(elapsed_s)
+
+    def told(self, replies: Sequence[Reply]) -> None:
+        """A tiered model answered these rows."""
+        for reply in replies:
+            key = (reply.tier.value, reply.reason.value)
+            self.tiers[key] = self.tiers.get(key, 0) + 1
 
     def ran(self, rows: int, elapsed_s: float) -> None:
         """The model ran once."""

@@ -29,6 +29,7 @@ def read(table: ModelTable, admission: Admission, strangers: Meter) -> list[Read
     return [
         Reading(metrics.SERVER_REQUESTS, _statuses(models, strangers)),
         Reading(metrics.SERVER_ROWS, each(lambda model: model.meter.rows)),
+        Reading(metrics.SERVER_TIER_ROWS, _tiers(models)),
         Reading(metrics.SERVER_REQUEST_DURATION, each(lambda model: model.meter.duration)),
         Reading(metrics.SERVER_RUN_DURATION, each(lambda model: model.meter.run)),
         Reading(metrics.SERVER_BATCH_ROWS, each(lambda model: model.meter.batch_rows)),
@@ -49,6 +50,14 @@ def _statuses(models: Sequence[ServedModel], strangers: Meter) -> Values:
     ):
         values.extend(((name, version, str(status)), count) for status, count in meter.statuses.items())
     return values
+
+
+def _tiers(models: Sequence[ServedModel]) -> Values:
+    return [
+        ((model.ref.name, model.ref.version, tier, reason), count)
+        for model in models
+        for (tier, reason), count in model.meter.tiers.items()
+    ]
 
 
 def _info(table: ModelTable, model: ServedModel) -> tuple[tuple[str, ...], float | Histogram]:

@@ -1,20 +1,25 @@
 """Which models are served: by name and version, each with its batcher and its numbers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from types import TracebackType
 
 from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Model
-from halocline.records import Array, ModelRef, ModelSpec
+from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
 from halocline.serving.batcher import Batcher
 from halocline.serving.meters import Meter
+from halocline.serving.samples import raw_samples_of
+from halocline.serving.tiers import Answers, Pair, Tiers, row_tensors, served_spec
 from halocline.serving.version import version_key
 from halocline.serving.warmup import RunCost, warm_up
 
 
 class ServedModel:
-    """One version of a model, warmed up, behind its batcher."""
+    """One version of a model, warmed up, behind its batcher; with `tiers`, the edge of two tiers."""
 
     def __init__(
         self,
@@ -25,15 +30,27 @@ class ServedModel:
         max_delay_s: float,
         max_rows: int,
         executor: Executor,
+        tiers: Tiers | None = None,
+        waiters: Executor | None = None,
+        preparers: Executor | None = None,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
-        self.spec: ModelSpec = model.spec
+        self.spec: ModelSpec = model.spec if tiers is None else served_spec(model.spec)
+        self.on_request: tuple[TensorSpec, ...] = () if tiers is None else row_tensors(self.spec)
+        """Outputs that are answered only where a request names them; they come behind the spec's."""
+        self.tiers = tiers
+        self._waiters = waiters
+        self._preparers = preparers
         self.cost = cost
         self.meter = Meter()
         self._conform = model.conform_batch
         self._conform_one = model.conform
-        self._sole = model.spec.inputs[0] if len(model.spec.inputs) == 1 else None
-        self._max_rows = max_rows
+        self._conform_samples: Callable[[list[bytes]], dict[str, Array]] = model.conform_batch
+        # A model whose input is described takes an array for a raw sample, and a mapping for ready tensors.
+        bare = len(model.spec.inputs) == 1 and model.spec.input is None
+        self._sole = model.spec.inputs[0] if bare else None
+        self.max_rows = max_rows
+        self.raw = raw_samples_of(model.spec)
         self.batcher = Batcher(
             model,
             cost=cost,
@@ -41,6 +58,38 @@ class ServedModel:
             max_delay_s=max_delay_s,
             meter=self.meter,
             executor=executor,
+        )
+
+    def infer(
+        self, feed: Feed, rows: int, samples: list[bytes] | None, began_s: float
+    ) -> Awaitable[Sequence[Array]]:
+        """The outputs for a feed: the spec's, then those of `on_request`.
+
+        The feed is what `conform` gave, or what `prepare` made of `samples`; a deadline counts from
+        `began_s`, on `time.perf_counter`.
+        """
+        if self.tiers is None:
+            return self.batcher.submit(feed, rows)
+        return self._both(self.tiers, feed, rows, samples, began_s)
+
+    async def _both(
+        self, tiers: Tiers, feed: Feed, rows: int, samples: list[bytes] | None, began_s: float
+    ) -> Sequence[Array]:
+        """The edge's run among those of others; then, in a thread that may wait, what goes up."""
+        asked_s = time.perf_counter()
+        outputs = await self.batcher.submit(feed, rows)
+        edge_s = time.perf_counter() - asked_s
+        replies = await asyncio.get_running_loop().run_in_executor(
+            self._waiters,
+            lambda: tiers.answer(feed, outputs, samples=samples, began_s=began_s, edge_s=edge_s),
+        )
+        self.meter.told(replies)
+        return Answers(replies, self.spec.outputs[0], self.on_request)
+
+    async def prepare(self, samples: list[bytes]) -> dict[str, Array]:
+        """The feed of raw samples, made beside the event loop. Raises Rejected, naming the row."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._preparers, self._conform_samples, samples
         )
 
     def conform(self, feed: Feed) -> tuple[dict[str, Array], int]:
@@ -52,29 +101,37 @@ class ServedModel:
                 return self._conform_one(array), 1
         checked = self._conform(feed)
         rows = len(next(iter(checked.values())))
-        if rows > self._max_rows:
+        if rows > self.max_rows:
             raise Rejected(
-                "HAL-504", f"the request has {rows} rows, the limit is {self._max_rows}. Send fewer at once"
+                "HAL-504", f"the request has {rows} rows, the limit is {self.max_rows}. Send fewer at once"
             )
         return checked, rows
 
 
 class ModelTable:
-    """The served models; a request without a version reaches the latest one."""
+    """The served models; a request without a version reaches the latest one.
+
+    At most `max_waiting` requests of a tiered model wait for the cloud at once, each in a thread.
+    """
 
     def __init__(
         self,
-        models: Iterable[Model],
+        models: Iterable[Model | Pair],
         *,
         max_batch: int = 64,
         max_delay_s: float = 0.0,
         max_rows: int = 4096,
+        max_waiting: int = 256,
     ) -> None:
         self._executors: list[ThreadPoolExecutor] = []
+        # Threads start at the first raw sample; decoding is the processor's work, more would not speed it up.
+        preparers = self._threads(min(4, os.cpu_count() or 1), "halocline-prepare")
         self._served: dict[str, dict[str, ServedModel]] = {}
-        for model in models:
-            executor = ThreadPoolExecutor(1, thread_name_prefix=f"halocline-{model.spec.ref}")
-            self._executors.append(executor)
+        for each in models:
+            model, tiers = each if isinstance(each, Pair) else (each, None)
+            executor = self._threads(1, f"halocline-{model.spec.ref}")
+            # One for each request inside: none waits for a thread while others wait for their cloud.
+            waiters = None if tiers is None else self._threads(max_waiting, f"halocline-{model.spec.ref}-up")
             served = ServedModel(
                 model,
                 cost=warm_up(model, max_batch),
@@ -82,6 +139,9 @@ class ModelTable:
                 max_delay_s=max_delay_s,
                 max_rows=max_rows,
                 executor=executor,
+                tiers=tiers,
+                waiters=waiters,
+                preparers=preparers,
             )
             versions = self._served.setdefault(served.ref.name, {})
             if served.ref.version in versions:
@@ -128,6 +188,11 @@ class ModelTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _threads(self, most: int, name: str) -> ThreadPoolExecutor:
+        executor = ThreadPoolExecutor(most, thread_name_prefix=name)
+        self._executors.append(executor)
+        return executor
 
     def _versions(self, name: str) -> dict[str, ServedModel]:
         versions = self._served.get(name)

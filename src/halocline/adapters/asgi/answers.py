@@ -25,12 +25,10 @@ JSON: Final = (CONTENT_TYPE, b"application/json")
 _LINGER_S: Final = 1.0
 
 _STATUS: Final = {
-    "HAL-301": 400,
-    "HAL-302": 400,
-    "HAL-303": 400,
     "HAL-501": 400,
     "HAL-502": 404,
     "HAL-504": 413,
+    "HAL-512": 415,
 }
 
 
@@ -50,7 +48,8 @@ def status_of(error: Exception) -> int:
         case Full():
             return 429
         case HaloclineError():
-            return _STATUS.get(error.code, 500)
+            # 3xx are the inputs: whatever is wrong with one, its sender can put right.
+            return _STATUS.get(error.code, 400 if error.code.startswith("HAL-3") else 500)
         case _:
             return 500
 

@@ -26,6 +26,7 @@ from halocline.serving.table import ModelTable, ServedModel
 from halocline.wire import oip
 
 PLATFORM: Final = "onnxruntime_onnx"
+TIERED_PLATFORM: Final = "halocline_tiered"
 
 _SERVER: Final = oip.encode_server_metadata(oip.ServerInfo("halocline", __version__, (oip.BINARY_EXTENSION,)))
 
@@ -80,7 +81,9 @@ class App:
             case ["v2", "health", "live"]:
                 return Answer(200, oip.encode_live(True))
             case ["v2", "health", "ready"]:
-                return Answer(self._ready_status, oip.encode_ready(self._admission.serving))
+                return Answer(
+                    self._ready_status, oip.encode_ready(self._admission.serving, needs=self._needs())
+                )
             case ["v2", "models"]:
                 return Answer(200, oip.encode_model_list(self._table.names))
             case ["v2", "models", name, "versions", version, *rest]:
@@ -95,13 +98,32 @@ class App:
     def _ready_status(self) -> int:
         return 200 if self._admission.serving else 503
 
+    def _needs(self) -> dict[str, object]:
+        """What a tiered model needs: its edge, and its cloud for as long as that can be asked."""
+        needs: dict[str, object] = {}
+        for served in self._table:
+            if served.tiers is not None:
+                needs["edge"] = {"needed": True, "model": str(served.ref)}
+                cloud = served.tiers.cloud()
+                needs["cloud"] = {
+                    "needed": False,
+                    "model": None if cloud.model is None else str(cloud.model),
+                    "breaker": cloud.breaker,
+                    "failure": cloud.failure,
+                }
+        return needs
+
     def _model(self, served: ServedModel, rest: list[str], path: str) -> Answer:
         match rest:
             case []:
                 versions = self._table.versions(served.ref.name)
-                return Answer(
-                    200, oip.encode_model_metadata(served.spec, versions=versions, platform=PLATFORM)
+                metadata = oip.encode_model_metadata(
+                    served.spec,
+                    versions=versions,
+                    platform=PLATFORM if served.tiers is None else TIERED_PLATFORM,
+                    on_request=served.on_request,
                 )
+                return Answer(200, metadata)
             case ["ready"]:
                 return Answer(self._ready_status, oip.encode_ready(self._admission.serving, served.ref.name))
         raise _not_found(path)

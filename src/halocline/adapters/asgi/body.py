@@ -22,6 +22,8 @@ class Head(msgspec.Struct, gc=False):
     header_bytes: int | None = None
     body_bytes: int | None = None
     request_id: str = ""
+    media_type: str = ""
+    """What the body is where it is no request of the protocol: image/jpeg, audio/wav."""
 
 
 def read_head(scope: Scope) -> Head:
@@ -34,6 +36,8 @@ def read_head(scope: Scope) -> Head:
             head.header_bytes = _number(name, value)
         elif name == b"x-request-id":
             head.request_id = value[:128].decode("latin-1")
+        elif name == b"content-type":
+            head.media_type = _media_type(value)
         elif name == b"content-encoding" and value.lower() != b"identity":
             raise Refused(
                 failure(
@@ -99,6 +103,17 @@ async def _next(receive: Receive) -> tuple[bytes, bool]:
     if message["type"] == "http.disconnect":
         raise Disconnected
     return message["body"], message["more_body"]
+
+
+def _media_type(value: bytes) -> str:
+    """The type of a body that is no request of the protocol, without parameters; else empty.
+
+    The protocol's own clients, curl among them, send a request as anything of application/ or text/.
+    """
+    if value[:12].lower() == b"application/":
+        return ""
+    kind = value.partition(b";")[0].strip().decode("latin-1").lower()
+    return "" if not kind or kind.startswith(("application/", "text/")) else kind
 
 
 def _number(name: bytes, value: bytes) -> int:

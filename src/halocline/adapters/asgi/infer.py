@@ -17,11 +17,12 @@ from halocline.adapters.asgi.answers import (
     send_and_close,
     send_answer,
 )
-from halocline.adapters.asgi.body import BodyReader, read_head
+from halocline.adapters.asgi.body import BodyReader, Head, read_head
 from halocline.adapters.asgi.protocol import WHOLE_ANSWER
 from halocline.adapters.asgi.texts import as_texts
 from halocline.errors import Rejected
 from halocline.serving.admission import Admission
+from halocline.serving.samples import ALIASES
 from halocline.serving.table import ServedModel
 from halocline.wire import oip
 
@@ -52,9 +53,10 @@ class Inference:
         self._bodies = BodyReader(admission, timeout_s=body_timeout_s)
         self._access = access
         names = [output.name for output in served.spec.outputs]
+        self._all_json = [(name, place, False) for place, name in enumerate(names)]
+        self._all_binary = [(name, place, True) for place, name in enumerate(names)]
+        names.extend(output.name for output in served.on_request)
         self._places = {name: place for place, name in enumerate(names)}
-        self._all_json = [(name, place, False) for name, place in self._places.items()]
-        self._all_binary = [(name, place, True) for name, place in self._places.items()]
         self._expected_s = served.cost.one_row_s
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,17 +66,27 @@ class Inference:
         request_id = ""
         body: bytes | memoryview | None = None
         inside = False
+        prepared_bytes = 0
         try:
             head = read_head(scope)
             request_id = head.request_id
+            if head.media_type:
+                self._check_media(head.media_type)
             body = await self._bodies.read(receive, head)
             self._admission.enter(self._expected_s)
             inside = True
-            request = oip.decode_request(body, header_bytes=head.header_bytes)
+            began_s = time.perf_counter()
+            request = self._request(head, body)
             request_id = request.id or request_id
             wanted = self._wanted(request)
-            feed, rows = served.conform(as_texts(request.feed))
-            outputs = await served.batcher.submit(feed, rows)
+            samples = None if served.raw is None else served.raw.of(request.feed, served.max_rows)
+            if samples is None:
+                feed, rows = served.conform(as_texts(request.feed))
+            else:
+                rows = len(samples)
+                prepared_bytes = self._hold_prepared(rows)
+                feed = await served.prepare(samples)
+            outputs = await served.infer(feed, rows, samples, began_s)
             encoded = oip.encode_response(
                 served.ref, request.id, [(name, outputs[place], binary) for name, place, binary in wanted]
             )
@@ -93,8 +105,30 @@ class Inference:
         finally:
             if body is not None:
                 self._bodies.release(body)
+                self._admission.release(prepared_bytes)
             if inside:
                 self._admission.leave()
+
+    def _check_media(self, media_type: str) -> None:
+        """Raise Rejected (HAL-512) for a body that the model does not take."""
+        taken = () if self._served.raw is None else self._served.raw.media_types
+        if ALIASES.get(media_type, media_type) not in taken:
+            kinds = ", ".join(("application/json", "application/octet-stream", *taken))
+            raise Rejected("HAL-512", f"Content-Type {media_type[:80]}: {self._served.ref} takes {kinds}")
+
+    def _request(self, head: Head, body: bytes | memoryview) -> oip.InferRequest:
+        """What is asked; a plain body is one row, and all outputs are answered in JSON."""
+        if not head.media_type:
+            return oip.decode_request(body, header_bytes=head.header_bytes)
+        assert self._served.raw is not None  # as _check_media says
+        return oip.InferRequest(head.request_id, self._served.raw.feed(bytes(body)), None, False)
+
+    def _hold_prepared(self, rows: int) -> int:
+        """Take memory for what so many samples become; how much it is. Raises Rejected (HAL-504) and Full."""
+        assert self._served.raw is not None
+        tensor_bytes = self._served.raw.tensor_bytes(rows)
+        self._admission.hold_prepared(tensor_bytes)
+        return tensor_bytes
 
     def _wanted(self, request: oip.InferRequest) -> list[tuple[str, int, bool]]:
         """Which outputs are to be answered: name, place among the model's, and whether in binary."""

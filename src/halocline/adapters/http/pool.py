@@ -16,7 +16,7 @@ from halocline.adapters.http.connection import Connection, ExpiredError, LostErr
 from halocline.adapters.http.exchange import Exchange, MalformedResponseError
 from halocline.adapters.http.reaper import Reaper
 from halocline.errors import HaloclineError
-from halocline.ports import Answered, Failed, Feed, Verdict
+from halocline.ports import Answered, Failed, Feed, LateFeed, Verdict
 from halocline.records import Reason
 
 FIRST_BACKOFF_S = 0.05
@@ -62,6 +62,8 @@ class Call:
 
     def travels_with(self, other: "Call") -> bool:
         """Whether both can go in one request: the same inputs, row for row of one kind."""
+        if isinstance(self.feed, LateFeed) or isinstance(other.feed, LateFeed):
+            return False  # what will travel is not known yet
         return self.background == other.background and _row_kinds(self.feed) == _row_kinds(other.feed)
 
 

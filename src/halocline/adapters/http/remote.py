@@ -18,7 +18,8 @@ from halocline.adapters.http.pool import Call, Pool
 from halocline.adapters.http.target import Target, read_target
 from halocline.decide.checks import check_number
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
-from halocline.ports import Answered, Failed, Feed, Verdict
+from halocline.inputs.description import INPUTS, ImageInput, Input, SoundInput
+from halocline.ports import Answered, Failed, Feed, LateFeed, Verdict
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.wire import oip
 
@@ -38,6 +39,7 @@ def connect(
     labels: Sequence[str] | None = None,
     scores: str | None = None,
     score_output: str | None = None,
+    input: Input | None = None,  # noqa: A002 - the word of the description
     max_connections: int = 4,
     max_batch: int = 32,
     connect_timeout_s: float = 2.0,
@@ -49,10 +51,10 @@ def connect(
     Returns at once: look-up, connect, TLS and the model's metadata are done in the background.
     `token` is a reference, `env:NAME` or `file:PATH`; `ca` a file of authorities to trust instead of the
     system's; `cert` the client certificate, a PEM file with its key or (certificate, key). `labels`,
-    `scores` ("probabilities", "logits", "log_probabilities") and `score_output` say what the server's
-    metadata does not. Calls that wait while others are in flight travel together, up to `max_batch`
-    rows; answers are awaited for `late_s` seconds after their caller's deadline. `HTTPS_PROXY`,
-    `HTTP_PROXY` and `NO_PROXY` are honoured.
+    `scores` ("probabilities", "logits", "log_probabilities"), `score_output` and `input` (what its one
+    input means: how a raw sample becomes its tensor) say what the server's metadata does not. Calls that
+    wait while others are in flight travel together, up to `max_batch` rows; answers are awaited for
+    `late_s` seconds after their caller's deadline. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
 
     Raises Misconfigured (HAL-101, HAL-102, HAL-104, HAL-105, HAL-106, HAL-402) for wrong arguments,
     never for what the server does.
@@ -66,11 +68,17 @@ def connect(
     kinds = [kind.value for kind in ScoreKind]
     if scores is not None and scores not in kinds:
         raise Misconfigured("HAL-102", f"scores must be one of {', '.join(kinds)}, got {scores!r}")
+    if not isinstance(input, (*INPUTS.values(), type(None))):
+        raise Misconfigured(
+            "HAL-102",
+            f"input must be one of {', '.join(kind.__name__ for kind in INPUTS.values())}, got {input!r}",
+        )
     target = read_target(url, headers=headers, token=token, ca=ca, cert=cert, allow_plaintext=allow_plaintext)
     stated = _Stated(
         labels=None if labels is None else tuple(labels),
         score_kind=None if scores is None else ScoreKind(scores),
         score_output=score_output,
+        input=input,
     )
     return RemoteModel(target, stated, max_connections, max_batch, connect_timeout_s, late_s)
 
@@ -81,6 +89,7 @@ class _Stated(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] | None
     score_kind: ScoreKind | None
     score_output: str | None
+    input: Input | None
 
     def over(self, spec: ModelSpec) -> ModelSpec:
         return msgspec.structs.replace(
@@ -88,6 +97,7 @@ class _Stated(msgspec.Struct, frozen=True):
             labels=self.labels or spec.labels,
             score_kind=self.score_kind or spec.score_kind,
             score_output=self.score_output or spec.score_output,
+            input=self.input or spec.input,
         )
 
 
@@ -110,6 +120,8 @@ class RemoteModel:
         self._spec: ModelSpec | None = None
         self._expected: tuple[_Expected, ...] = ()
         self._binary: bool | None = None
+        self._takes_raw = False
+        self._prepare: Callable[[Sequence[Any]], dict[str, Array]] | None = None
         self._known = threading.Event()
         self._infer_head = target.request_line("POST", f"{target.path}/infer") + target.head
         self._pool = Pool(
@@ -131,6 +143,30 @@ class RemoteModel:
     def spec(self) -> ModelSpec | None:
         """What the model takes and gives; None until the server has told."""
         return self._spec
+
+    @property
+    def takes_raw(self) -> bool:
+        """Whether the server prepares raw samples itself: the bytes of pictures or sounds may travel."""
+        return self._takes_raw
+
+    def prepare(self, samples: Sequence[Any]) -> dict[str, Array]:
+        """The model's tensor of raw samples, as the description of its input says.
+
+        Raises Misconfigured (HAL-102) where there is none, and Rejected for a sample that does not fit it.
+        """
+        if self._prepare is None:
+            spec = self._spec
+            if spec is None or spec.input is None:
+                raise Misconfigured(
+                    "HAL-102", f"{self.url} has not said what its input means. Try connect(…, input=…)"
+                )
+            from halocline.adapters.decoders import decoders  # for models that have a description
+            from halocline.inputs.prepare import prepare_of
+
+            tensor = spec.inputs[0]
+            one = prepare_of(spec.input, decoders(), dtype=tensor.dtype)
+            self._prepare = lambda samples: {tensor.name: np.stack([one(sample) for sample in samples])}
+        return self._prepare(samples)
 
     @property
     def failure(self) -> Failed | None:
@@ -206,7 +242,9 @@ class RemoteModel:
     def encode(self, calls: Sequence[Call]) -> Exchange:
         """One request for the rows of all the calls (see `Codec.encode`)."""
         feed = calls[0].feed
-        if len(calls) > 1:
+        if isinstance(feed, LateFeed):
+            feed = _made(feed)
+        elif len(calls) > 1:
             feed = {name: np.concatenate([call.feed[name] for call in calls]) for name in feed}
         assert self._spec is not None
         if len(feed) == 1 and len(self._spec.inputs) == 1:  # the edge model may call it by another name
@@ -284,9 +322,11 @@ class RemoteModel:
             if model.status != 200:
                 detail = f"status {model.status} for {self._target.path}: {_error_text(model)}"
                 raise LostError(Reason.REFUSED, detail, model.status)
-            spec = oip.decode_model_metadata(model.body)
+            spec = oip.decode_model_metadata(model.body, input_stated=self._stated.input is not None)
         except HaloclineError as exc:
             raise LostError(Reason.INVALID_ANSWER, f"its metadata cannot be read: {exc.message}") from exc
+        # Written in another form than they have here, the samples would not arrive as they are.
+        self._takes_raw = bool(self._binary) and isinstance(spec.input, ImageInput | SoundInput)
         self._spec = self._stated.over(spec)
         self._expected = _expected(spec)
         self._known.set()
@@ -304,6 +344,16 @@ def error_of(failed: Failed, place: str) -> HaloclineError:
         return Transient("HAL-404", text)
     is_ours = 400 <= failed.status < 500 and failed.status not in (408, 425, 429)
     return (Rejected if is_ours else Transient)("HAL-403", text)
+
+
+def _made(late: LateFeed) -> Feed:
+    """The feed for the model that is known now. Raises Rejected (HAL-302) for whatever its making raises."""
+    try:
+        return late.made()
+    except HaloclineError:
+        raise
+    except Exception as exc:
+        raise Rejected("HAL-302", f"the sample cannot be prepared: {exc}") from exc
 
 
 def _call(
