@@ -131,7 +131,10 @@ def tune(
     target = target_of(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
     if not isinstance(budget, EscalationBudget | None):
-        raise Misconfigured("HAL-102", f"budget must be an EscalationBudget, got {budget!r}")
+        raise Misconfigured(
+            "HAL-102",
+            f"budget must be an EscalationBudget, got {budget!r}. Try hc.EscalationBudget(share=0.05)",
+        )
     if not isinstance(temperature, bool):
         Policy(temperature=temperature)  # refused at once where it is none
     wanted = novelty or novelty_output is not None
