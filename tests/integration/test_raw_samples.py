@@ -343,6 +343,15 @@ def test_a_sample_that_cannot_be_read_is_named_and_the_server_goes_on(server: Ru
     assert "halocline_server_requests_in_progress 0.0" in server.get("/metrics")[1].decode()
 
 
+def test_a_text_in_a_request_is_never_a_path_on_the_server(
+    server: Running, pair: Pair, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(pair.pictures[0])
+    tensor = {"name": "x", "datatype": "BYTES", "shape": [1], "data": [str(tmp_path / "photo.jpg")]}
+    status, answer = post(server, "cloud", json.dumps({"inputs": [tensor]}).encode(), "application/json")
+    assert (status, "row 0" in answer["error"], "HAL-31" in answer["error"]) == (400, True, True), answer
+
+
 def test_others_are_answered_while_a_large_picture_is_prepared(server: Running) -> None:
     out = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (6000, 6000), np.uint8)
