@@ -200,6 +200,22 @@ def test_to_cloud_beside_two_descriptions_is_a_contradiction(
         hc.Tiered(edge, connected(server), to_cloud=lambda x: x)
 
 
+def test_rows_that_may_not_go_up_cost_no_preparation(
+    edge: object, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = hc.load(pair.cloud, threads=1)
+    prepared: list[int] = []
+    own = cloud.conform_batch
+    monkeypatch.setattr(cloud, "conform_batch", lambda batch: prepared.append(len(batch)) or own(batch))
+    budget = hc.EscalationBudget(per_minute=0, burst=3)
+    with tiered(edge, cloud, budget=budget) as both:
+        replies = both.infer_batch(unsure(pair)[:8])
+        replies.extend(both.infer(jpeg) for jpeg in unsure(pair)[:4])
+    assert [reply.tier.value for reply in replies].count("cloud") == 3
+    assert {reply.reason for reply in replies} == {hc.Reason.ESCALATED, hc.Reason.BUDGET}
+    assert prepared == [3, 1]  # the tensors of three rows, made here; then, named, checked where they run
+
+
 def test_a_picture_that_only_the_cloud_refuses_is_answered_at_the_edge(
     edge: object, pair: Pair, tmp_path: Path
 ) -> None:

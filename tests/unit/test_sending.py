@@ -89,6 +89,20 @@ def test_the_smaller_travels_unless_it_is_said(send, size, travels):
         assert payload_bytes_of(feed) == 64
 
 
+def test_nothing_is_prepared_to_know_what_would_travel():
+    for cloud, samples, expected in (
+        (Elsewhere(LARGE), FILES, 2 * 64),
+        (Elsewhere(LARGE, takes_raw=True), FILES, 2 * 14),
+        (Elsewhere(LARGE), np.zeros((2, 3, 3), np.uint8), 2 * 64),
+    ):
+        load = Sender(cloud, spec(SMALL), Send.AUTO, None).load(RawRows(samples, FEED))
+        assert (load.bytes, load.made, cloud.prepared) == (expected, None, [])
+    late = Sender(Elsewhere(known=False), spec(SMALL), Send.AUTO, None).load(RawRows(FILES, FEED))
+    assert (late.bytes, late.made) == (FEED["x"].nbytes, None)
+    made = Sender(Elsewhere(None), spec(None), Send.AUTO, lambda x: x[:, :, :1]).load(FEED)
+    assert (made.bytes, made.made["x"].shape) == (16, (2, 1, 1, 2))
+
+
 def test_a_path_travels_as_the_bytes_of_its_file(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"file")
     cloud = Elsewhere(LARGE, takes_raw=True)
