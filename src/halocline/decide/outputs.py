@@ -56,6 +56,8 @@ class DetectOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What makes probabilities of the scores, where the graph does not do it."""
     score_threshold: float = 0.25
     iou_threshold: float = 0.45
+    across_classes: bool = False
+    """Whether a box goes that overlaps a likelier one of another class, too: one thing has one class then."""
     max_boxes: int = 100
     floor: tuple[float, float] | None = None
     """Slope and offset: the chance that something was missed, from the likeliest candidate that is no answer

@@ -18,7 +18,7 @@ from halocline.folders import cache_folder
 from halocline.ports import Failed, Feed, Function, Model, Upstream
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
-from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, own_intake, sliced
+from halocline.tuning.intake import Intake, LeftOut, Ready, count, is_described, joined, own_intake, sliced
 from halocline.tuning.store import AnswerStore
 
 Check: TypeAlias = Callable[[ModelSpec, int, int], None]
@@ -122,6 +122,9 @@ def gather(
     kind = local.spec.score_kind
     assert kind is not None  # or EdgeReader would have refused
     name = local.spec.outputs[reader.score_at].name
+    if check is not None and reader.classes is not None:
+        check(local.spec, reader.classes, _rows_given(local, inputs))
+        check = None
     with _asked(cloud) as upstream:
         own = own_intake(local.spec, upstream, _spec_of(cloud, upstream, timeout_s))
         intake = Intake(local, own, inputs, to_cloud, strict=strict)
@@ -163,6 +166,13 @@ def gather(
         )
 
 
+def _rows_given(edge: Model, inputs: Any) -> int:
+    """How many rows there are. Raises as `conform` does where they are arrays that the edge cannot take."""
+    if isinstance(inputs, np.ndarray | Mapping) and not is_described(edge):
+        return count(edge.conform_batch(inputs))
+    return len(inputs)
+
+
 class _Part(NamedTuple):
     """A chunk of rows, and what the edge says of them."""
 
@@ -199,7 +209,7 @@ def _of_left_out(intake: Intake) -> tuple[str, ...]:
     left = intake.left_out
     if not left:
         return ()
-    named = "; ".join(f"row {each.row}: {each.why}" for each in left[:NAMED])
+    named = "; ".join(f"{each.name}: {each.why}" for each in left[:NAMED])
     more = f"; and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return (f"{len(left)} of the {intake.rows} samples could not be read and are left out: {named}{more}",)
 

@@ -58,8 +58,9 @@ class DetectReader:
         boxes, index, scores, rivals = boxes[real], index[real], scores[real], rivals[real]
         output = self._output
         likely = np.flatnonzero(scores >= output.score_threshold)
+        kind = np.zeros_like(index) if output.across_classes else index
         kept = likely[
-            suppress(boxes[likely], index[likely], scores[likely], output.iou_threshold, output.max_boxes + 1)
+            suppress(boxes[likely], kind[likely], scores[likely], output.iou_threshold, output.max_boxes + 1)
         ]
         if len(kept) > output.max_boxes:  # there is more than may be told
             kept, missed = kept[: output.max_boxes], output.score_threshold
