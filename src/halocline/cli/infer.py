@@ -97,7 +97,7 @@ def infer(
         else _in_file(Path(model), said, threads)
     )
     with opened as source:
-        given = read(data, series=series_of(source))
+        given = read(data, series=series_of(source.spec))
         bad = list(given.bad)
         looked = list(_look(source, given, rows, bad))
         if json:
@@ -137,7 +137,7 @@ class Source(NamedTuple):
     @property
     def is_described(self) -> bool:
         """Whether the model says what its input means, and so takes raw samples."""
-        return getattr(self.spec, "input", None) is not None
+        return self.spec.input is not None
 
 
 @contextmanager
@@ -195,10 +195,9 @@ def _at_url(
             )
 
         def one(sample: Any) -> Feed:
-            if getattr(spec, "input", None) is None or isinstance(sample, Mapping):
+            if spec.input is None or isinstance(sample, Mapping):
                 return intake.one(sample)
-            prepare: Callable[[Sequence[Any]], Feed] = getattr(model, "prepare")  # noqa: B009
-            return prepare([sample])
+            return model.prepare([sample])
 
         yield Source(spec, one, intake.many, ask, lambda: repr(model))
 
