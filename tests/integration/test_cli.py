@@ -16,9 +16,9 @@ import halocline as hc
 from halocline.assemble import ServeOptions, TierOptions
 from halocline.cli import main
 from halocline.cli.app import ALIASES, COMMANDS
-from halocline.cli.data import read_rows
 from halocline.cli.serve import serve
 from halocline.cli.served_tiers import ServedTiers
+from halocline.data.arrays import read_rows
 from halocline.decide.promise import Promise
 from halocline.errors import Misconfigured
 from halocline.wire.policy_file import PolicyFile, write_policy
@@ -147,7 +147,7 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
         ("infer none.onnx --data x.npy", 2, "none.onnx does not exist (looked in "),
         ("infer x.npy --data x.npy", 2, "x.npy is not a whole ONNX model"),
         ("infer edge.onnx --data none.npy", 2, "[HAL-304]"),
-        ("infer edge.onnx --data edge.onnx", 2, "not an .npy or .npz file"),
+        ("infer edge.onnx --data edge.onnx", 2, "is in no form that is read here"),
         ("infer edge.onnx --data bytes.npy", 2, "x.astype('float32') / 255"),
         ("infer edge.onnx --data x.npy --rows -1", 2, "--rows must be 0 (all) or more, got -1"),
         ("infer edge.onnx --data x.npy --scores logit", 2, "Did you mean 'logits'?"),

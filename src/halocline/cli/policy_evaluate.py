@@ -49,22 +49,25 @@ def evaluate(
 
     if plot is not None:
         check_picture(plot)
-    rows, unread = read_labelled(tiers.data, must=True)
     per_call, per_mb, source = _prices(cloud_price, prices)
-    with opened(tiers) as (edge, cloud), progress_on_stderr() as progress:
-        seen = hc.evaluate(
-            edge,
-            cloud,
-            policy,
-            rows.inputs,
-            rows.labels,
-            rows.groups,
-            cloud_price=per_call,
-            link_price=per_mb,
-            latency_calls=latency_calls,
-            progress=progress,
-            **asking(tiers),
+    with opened(tiers) as (edge, cloud):
+        rows, unread = read_labelled(
+            tiers.data, must=True, group_by=tiers.group_by, strict=tiers.strict, model=edge.spec
         )
+        with progress_on_stderr() as progress:
+            seen = hc.evaluate(
+                edge,
+                cloud,
+                policy,
+                rows.samples,
+                rows.labels,
+                rows.groups,
+                cloud_price=per_call,
+                link_price=per_mb,
+                latency_calls=latency_calls,
+                progress=progress,
+                **asking(tiers),
+            )
     drawn = () if plot is None else seen.curve.write(plot)
     notes = [*seen.notes, *unread]
     if json:

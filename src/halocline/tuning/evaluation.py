@@ -1,6 +1,6 @@
 """Measure what a policy does on labelled rows that it was not tuned on, beside each tier alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from halocline.records import Array
 from halocline.stats.bounds import Estimate
 from halocline.stats.calibrate import expected_calibration_error
 from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
-from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Latency, Progress, gather
+from halocline.tuning.desk import CloudCost, Progress
+from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, gather
 from halocline.tuning.replay import goes_up, is_beyond, read_edge, right
 from halocline.tuning.rows import data_digest, read_groups, read_truth
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
@@ -98,7 +99,7 @@ def evaluate(
     edge: Model,
     cloud: Upstream | Model | Function,
     policy: Policy | PolicyFile | Tuned | str | Path,
-    x: Array | Feed,
+    x: Array | Feed | Sequence[Any],
     y: Any,
     groups: Any = None,
     *,
@@ -111,6 +112,7 @@ def evaluate(
     timeout_s: float = 30.0,
     batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
+    strict: bool = False,
 ) -> Evaluation:
     """Say what the policy does on labelled rows that neither training nor tuning has seen.
 
@@ -132,10 +134,11 @@ def evaluate(
         batch_rows=batch_rows,
         latency_calls=latency_calls,
         progress=progress,
+        strict=strict,
     )
     said = _check_models(file, seen) if isinstance(file, PolicyFile) else ()
-    read = read_truth(y, seen.edge.labels, seen.scores.shape[1], seen.rows)
-    group = read_groups(groups, seen.rows)
+    read = read_truth(seen.of_these("y", y), seen.edge.labels, seen.scores.shape[1], seen.rows)
+    group = read_groups(seen.of_these("groups", groups), seen.rows)
     same_rows = False
     if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, read.index, group):
         same_rows = True

@@ -26,7 +26,8 @@ from halocline.stats.bounds import bootstrap, upper_bound
 from halocline.stats.calibrate import fit_temperature
 from halocline.stats.novelty import Novelty, fit_novelty
 from halocline.tuning.curve import Curve, curve_with, doubts_of
-from halocline.tuning.gather import BATCH_ROWS, Cache, CloudCost, Gathered, Progress, gather
+from halocline.tuning.desk import CloudCost, Progress
+from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
 from halocline.tuning.replay import features_of, goes_up, is_new, read_edge, right
 from halocline.tuning.rows import counted_once, data_digest, read_groups, read_truth
 from halocline.tuning.split import calibration_rows
@@ -79,7 +80,7 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def tune(
     edge: Model,
     cloud: Upstream | Model | Function,
-    x: Array | Feed,
+    x: Array | Feed | Sequence[Any],
     y: Any = None,
     groups: Any = None,
     *,
@@ -99,6 +100,7 @@ def tune(
     timeout_s: float = 30.0,
     batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
+    strict: bool = False,
 ) -> Tuned:
     """Choose the threshold on rows that neither model was trained on, and say what it promises.
 
@@ -109,9 +111,12 @@ def tune(
     `groups` name the patient, speaker or device of each row: the promise is then for new groups.
     `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `novelty` also
     sends up what is unlike the rows given here, measured on the input or on the edge's output
-    `novelty_output`. `temperature` is fitted where True and enough rows are there. The cloud's answers
-    are kept in `cache` (a folder, the user's cache folder by default, False for none), so that tuning
-    again asks only what is new; a call carries up to `batch_rows` rows and may take `timeout_s`.
+    `novelty_output`. `temperature` is fitted where True and enough rows are there.
+    `x` are arrays, or raw samples (paths, bytes, arrays) that are read as they are needed and made ready by
+    each model's description; one that cannot be is left out and named in `notes`, or refused with `strict`.
+    The cloud's answers are kept in `cache` (a folder, the user's cache folder by default, False for none),
+    so that tuning again asks only what is new; a call carries up to `batch_rows` rows and may take
+    `timeout_s`.
 
     Raises Misconfigured (HAL-101, HAL-102, HAL-111), Rejected (HAL-301 to HAL-305, HAL-601, HAL-602),
     and Transient, Rejected or Untrusted where the cloud gives no answer.
@@ -129,11 +134,12 @@ def tune(
         timeout_s=timeout_s,
         batch_rows=batch_rows,
         progress=progress,
+        strict=strict,
     )
     classes = seen.scores.shape[1]
-    read = None if y is None else read_truth(y, seen.edge.labels, classes, seen.rows)
+    read = None if y is None else read_truth(seen.of_these("y", y), seen.edge.labels, classes, seen.rows)
     truth = seen.cloud_index if read is None else read.index
-    group = read_groups(groups, seen.rows)
+    group = read_groups(seen.of_these("groups", groups), seen.rows)
     once, copied = counted_once(seen.inputs, truth, group)
     # A copy would serve twice wherever the rows are parted, so where there are many none fits.
     split = None if temperature is not True or copied else calibration_rows(once, group, target)
