@@ -127,7 +127,10 @@ def gather(
     local = edge_of(edge)
     reader = EdgeReader(local.spec, Policy(), None)
     kind = local.spec.score_kind
-    assert kind is not None  # or EdgeReader would have refused
+    if kind is None:
+        raise Misconfigured(
+            "HAL-333", f"{local.spec.ref} is said to {local.spec.task}, and this works on classes"
+        )
     name = local.spec.outputs[reader.score_at].name
     with _asked(cloud) as upstream:
         _spec_of(cloud, upstream, timeout_s)  # what travels depends on it
