@@ -1,6 +1,7 @@
 """Boxes are fractions of the picture that was given, however a tier has fitted it into its tensor."""
 
 import io
+import json
 
 import numpy as np
 import onnx
@@ -10,6 +11,7 @@ from PIL import Image
 from servers import serving
 
 import halocline as hc
+from halocline.cli import main
 
 SIDE = 64
 FORM = '[detect]\nlayout = "ssd"\nboxes_output = "boxes"\nscores_output = "scores"\n'
@@ -111,3 +113,18 @@ def test_a_served_cloud_is_read_by_its_own_description(edge, cloud):
 def test_ready_tensors_are_pictures_themselves(edge):
     ready = {"x": np.zeros((1, 3, SIDE, SIDE), np.float32)}
     np.testing.assert_allclose(edge.predict(ready).value.xyxy, [BOX], atol=1e-6)
+
+
+def test_the_command_line_tells_what_was_found_and_where_in_the_picture(cloud, tmp_path, capsys):
+    (tmp_path / "wide.png").write_bytes(png())
+    (tmp_path / "tall.png").write_bytes(png(PICTURE.transpose(1, 0, 2)))
+    (tmp_path / "rows.csv").write_text("file\nwide.png\ntall.png\n")
+    assert main(["infer", str(cloud), "--data", str(tmp_path / "rows.csv"), "--json"]) == 0
+    wide, tall = (row["value"] for row in json.loads(capsys.readouterr().out)["rows"])
+    np.testing.assert_allclose(wide["xyxy"], [CROPPED], atol=1e-6)
+    np.testing.assert_allclose(tall["xyxy"], [[0.25, 0.375, 0.75, 0.625]], atol=1e-6)
+    assert (wide["labels"], wide["index"]) == (["thing"], [0])
+    assert main(["infer", str(cloud), "--data", str(tmp_path / "rows.csv")]) == 0
+    assert "thing 0.90" in capsys.readouterr().out
+    assert main(["doctor", str(cloud)]) in (0, 1)
+    assert "detect: no class scores are needed" in capsys.readouterr().out

@@ -25,11 +25,13 @@ def in_pictures(rows: Rows, told: Input | None, samples: Sequence[Any] | None, p
         return rows
     if samples is None or place is None:
         return rows
-    values = [
-        _moved(value, place(sample, told)) if isinstance(value, Boxes) and len(value) else value
-        for value, sample in zip(rows.values, samples, strict=True)
-    ]
+    values = [in_picture(*pair, told, place) for pair in zip(rows.values, samples, strict=True)]
     return msgspec.structs.replace(rows, values=values)
+
+
+def in_picture(value: Any, sample: Any, told: ImageInput, place: Place) -> Any:
+    """One answer, whose boxes are in fractions of the tensor, in those of the sample."""
+    return _moved(value, place(sample, told)) if isinstance(value, Boxes) and len(value) else value
 
 
 def samples_of(going: Going, edge: ModelSpec) -> Sequence[Any] | None:

@@ -157,7 +157,7 @@ def _judge(spec: ModelSpec, tolerance: float | None) -> Callable[[Any, Any], boo
     if not isinstance(tolerance, Real) or not tolerance > 0:
         raise Misconfigured(
             "HAL-102",
-            f"tolerance must say how far a value may be from the truth and be right, above 0, got {tolerance!r}",
+            f"tolerance must say how far a right value may be from the truth, above 0, got {tolerance!r}",
         )
     reach = float(tolerance)
     return lambda value, true: isinstance(value, Interval) and abs(value.value - float(true)) <= reach
