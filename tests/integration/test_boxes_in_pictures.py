@@ -12,6 +12,8 @@ from servers import serving
 
 import halocline as hc
 from halocline.cli import main
+from halocline.decide.tasks.sure import chance
+from halocline.tuning.calibration import calibrated
 
 SIDE = 64
 FORM = '[detect]\nlayout = "ssd"\nboxes_output = "boxes"\nscores_output = "scores"\n'
@@ -113,6 +115,16 @@ def test_a_served_cloud_is_read_by_its_own_description(edge, cloud):
 def test_ready_tensors_are_pictures_themselves(edge):
     ready = {"x": np.zeros((1, 3, SIDE, SIDE), np.float32)}
     np.testing.assert_allclose(edge.predict(ready).value.xyxy, [BOX], atol=1e-6)
+
+
+def test_calibration_compares_boxes_in_the_picture(cloud):
+    model, wide = hc.load(cloud), np.zeros((100, 400, 3), np.uint8)
+    cropped = np.float32([[0.4375, 0.25, 0.5625, 0.75]])
+    there = hc.Boxes(xyxy=cropped, index=np.array([0]), scores=np.ones(1, np.float32))
+    of_pictures = calibrated(model, [wide] * 60, [there] * 60)
+    of_tensors = calibrated(model, {"x": np.zeros((60, 3, SIDE, SIDE), np.float32)}, [there] * 60)
+    assert chance(0.9, of_pictures.margin) > 0.9
+    assert chance(0.9, of_tensors.margin) < 0.1
 
 
 def test_the_command_line_tells_what_was_found_and_where_in_the_picture(cloud, tmp_path, capsys):

@@ -12,6 +12,7 @@ from servers import serving
 import halocline as hc
 from halocline.decide.targets import Escalate, MaxLoss
 from halocline.testing.faults import FaultServer
+from halocline.tuning.calibration import calibrated
 from halocline.tuning.tasks import tune_task
 from halocline.wire import oip
 
@@ -338,6 +339,21 @@ def test_a_form_that_is_not_known_is_as_good_as_none(form):
     )
     spec = oip.decode_model_metadata(body.encode())
     assert (spec.task, spec.output) == (hc.Task.DETECT, None)
+
+
+@pytest.mark.parametrize("anomaly", ["above", "below"])
+def test_a_calibrated_scale_makes_the_chance_of_a_verdict_what_it_says(anomaly):
+    rng = np.random.default_rng(0)
+    score = rng.normal(100.0, 40.0, 4000)
+    chance = 1 / (1 + np.exp(-(score - 110.0) / 12.0))
+    truth = rng.random(4000) < (chance if anomaly == "above" else 1 - chance)
+    model = echo(hc.ScoreOutput(threshold=110.0, scale=1.0, anomaly=anomaly), 1)
+    form = calibrated(model, np.float32(score[:, None]), truth)
+    assert form.scale == pytest.approx(12.0, rel=0.1)
+    few = calibrated(model, np.float32(score[:20, None]), truth[:20])
+    assert few.scale == 1.0
+    with pytest.raises(hc.Misconfigured, match="neither detects nor scores"):
+        calibrated(echo(QUANTILES, 3), np.zeros((60, 3), np.float32), truth[:60])
 
 
 def known_rows(rows=600, seed=0):

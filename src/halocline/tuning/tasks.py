@@ -1,7 +1,6 @@
 """Choose the threshold of a pair that detects, regresses or scores, on rows whose truth is known or not."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from numbers import Real
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,14 +15,13 @@ from halocline.decide.tune import Choice
 from halocline.decide.tune import tune as choose
 from halocline.edge.arguments import edge_of, upstream_of
 from halocline.edge.tiered import Tiered
-from halocline.errors import Misconfigured, Rejected
+from halocline.errors import Misconfigured
 from halocline.ports import Function, Model, Upstream
-from halocline.records import Anomaly, Array, Boxes, Interval, Mode, ModelSpec, Task
-from halocline.stats.overlap import is_all_right
+from halocline.records import Array, Mode, Task
 from halocline.tuning.gather import RemoteCloud
+from halocline.tuning.parts import PART_ROWS, parts_of
 from halocline.tuning.rows import check_length, read_groups
-
-BATCH_ROWS = 64
+from halocline.tuning.truth import judge_of
 
 
 class TunedTask(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -62,7 +60,7 @@ def tune_task(
     to_cloud: Callable[[Array], Array] | None = None,
     label_map: Mapping[str, str] | None = None,
     timeout_s: float = 30.0,
-    batch_rows: int = BATCH_ROWS,
+    batch_rows: int = PART_ROWS,
 ) -> TunedTask:
     """Choose the threshold on rows that neither model was trained on; the loss is edge wrong, cloud right.
 
@@ -80,7 +78,7 @@ def tune_task(
         raise Misconfigured("HAL-332", f"{spec.ref} classifies; tune it with hc.tune(…)")
     if batch_rows < 1:
         raise Misconfigured("HAL-101", f"batch_rows must be 1 or more, got {batch_rows}")
-    is_right = None if y is None else _judge(spec, tolerance)
+    is_right = None if y is None else judge_of(spec, tolerance)
     said = _ask(edge, cloud, x, batch_rows, timeout_s, to_cloud=to_cloud, label_map=label_map)
     rows = len(said.edge)
     if is_right is None or y is None:
@@ -123,7 +121,7 @@ def _ask(
             Tiered(edge, upstream, mode=mode, deadline_s=timeout_s, to_cloud=to_cloud, label_map=label_map)
             for mode in (Mode.EDGE_ONLY, Mode.CLOUD_ONLY)
         )
-        for part in _parts(x, batch_rows):
+        for part in parts_of(x, batch_rows):
             for reply in here.infer_batch(part):
                 said.edge.append(reply.value)
                 said.confidence.append(NO_CONFIDENCE if reply.value is None else reply.confidence)
@@ -132,48 +130,3 @@ def _ask(
         if upstream is not cloud:
             upstream.close()
     return said
-
-
-def _parts(x: Any, rows: int) -> Iterator[Any]:
-    if isinstance(x, Mapping):
-        count = len(next(iter(x.values())))
-        for at in range(0, count, rows):
-            yield {name: array[at : at + rows] for name, array in x.items()}
-        return
-    for at in range(0, len(x), rows):
-        yield (
-            x[at : at + rows]
-            if isinstance(x, np.ndarray)
-            else [x[each] for each in range(at, min(at + rows, len(x)))]
-        )
-
-
-def _judge(spec: ModelSpec, tolerance: float | None) -> Callable[[Any, Any], bool]:
-    """What says whether an answer is right, given the truth."""
-    if spec.task is Task.DETECT:
-        return lambda value, true: isinstance(value, Boxes) and is_all_right(value, _in_order(true, spec))
-    if spec.task is Task.SCORE:
-        return lambda value, true: isinstance(value, Anomaly) and value.is_anomaly == bool(true)
-    if not isinstance(tolerance, Real) or not tolerance > 0:
-        raise Misconfigured(
-            "HAL-102",
-            f"tolerance must say how far a right value may be from the truth, above 0, got {tolerance!r}",
-        )
-    reach = float(tolerance)
-    return lambda value, true: isinstance(value, Interval) and abs(value.value - float(true)) <= reach
-
-
-def _in_order(true: Any, spec: ModelSpec) -> Boxes:
-    """The boxes with the class numbers of the edge model's labels. Raises Rejected (HAL-305)."""
-    if not isinstance(true, Boxes):
-        raise Rejected("HAL-305", f"y must hold hc.Boxes for each picture, got {type(true).__name__}")
-    if true.labels is None or spec.labels is None:
-        return true
-    known = {label: at for at, label in enumerate(spec.labels)}
-    stray = sorted(set(true.labels) - set(known))
-    if stray:
-        raise Rejected(
-            "HAL-305", f"y: {stray[0]!r} is no label of {spec.ref}; its labels are {', '.join(known)}"
-        )
-    index = np.asarray([known[label] for label in true.labels], dtype=np.int64)
-    return msgspec.structs.replace(true, index=index)
