@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from halocline.cli.output import Json, finite, print_json, print_table, seconds
-from halocline.errors import Misconfigured, Rejected
+from halocline.errors import HaloclineError, Misconfigured, Rejected
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec
 
@@ -222,7 +222,10 @@ def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]") -> I
             continue
         any_came = True
         began_s = time.perf_counter()
-        answer = source.ask(one)
+        try:
+            answer = source.ask(one)
+        except HaloclineError as exc:
+            raise type(exc)(exc.code, f"{name}: {exc.message}") from exc
         yield Row(at, name, answer.value, answer.confidence, time.perf_counter() - began_s, answer.outputs)
     if failed is not None and not any_came:
         raise failed
