@@ -220,6 +220,26 @@ CATALOGUE: dict[str, Entry] = {
         "One tier's answers are of another kind than the other's, so one cannot stand in for the other.",
         "State the task of both: load(…, task=…) and connect(…, task=…).",
     ),
+    "HAL-340": Entry(
+        "A kind of link that is not known",
+        "The time of a cloud call is modelled for a few kinds of link, and another was named.",
+        "Name one that the message lists; the nearest will do for a first look.",
+    ),
+    "HAL-341": Entry(
+        "A way to show rows that is not known",
+        "Rows can be shown as pictures, sound, series or values, and something else was named.",
+        "Name one that the message lists, or leave it out.",
+    ),
+    "HAL-342": Entry(
+        "Files that cannot be written there",
+        "The file or folder cannot be written, or the folder holds files already.",
+        "Name a file in a folder of yours, or an empty or new folder.",
+    ),
+    "HAL-343": Entry(
+        "Too few rows to try two models on",
+        "Half of the rows choose the threshold and half show what it does; so few cannot be parted in two.",
+        "Give some hundreds of rows that neither model was trained on.",
+    ),
     # 4xx: the cloud and the link
     "HAL-401": Entry(
         "The cloud gave no answer in time",

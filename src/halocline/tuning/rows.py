@@ -43,10 +43,12 @@ class Labelled:
 
     def of(self, places: Array) -> tuple[Truth | None, Array | None]:
         """Labels and groups of the rows at these places, int64 `[rows]`: those that could be asked about."""
-        truth = self.truth
-        if truth is not None:
-            truth = msgspec.structs.replace(truth, index=truth.index[places])
-        return truth, None if self._group is None else self._group[places]
+        return only(self.truth, places), None if self._group is None else self._group[places]
+
+
+def only(truth: Truth | None, places: Array) -> Truth | None:
+    """The labels of these rows: places int64 `[rows]`, or which of all `[all rows]`."""
+    return None if truth is None else msgspec.structs.replace(truth, index=truth.index[places])
 
 
 def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) -> Truth:

@@ -31,13 +31,14 @@ from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
 from halocline.tuning.replay import check_source, features_of, goes_up, is_new, read_edge, right
-from halocline.tuning.rows import Labelled, counted_once, data_digest
+from halocline.tuning.rows import Labelled, Truth, counted_once, data_digest
 from halocline.tuning.split import calibration_rows
 from halocline.tuning.store import row_keys
 from halocline.tuning.tally import Tally
 from halocline.wire.policy_file import PolicyFile, write_policy
 
 DEFAULT_MAX_LOSS = 0.01
+DEFAULT_ALPHA = 0.1
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -87,7 +88,7 @@ def tune(
     groups: Any = None,
     *,
     max_loss: float | str | None = None,
-    alpha: float | str = 0.1,
+    alpha: float | str = DEFAULT_ALPHA,
     escalate: float | str | None = None,
     cloud_price: float | None = None,
     error_price: float | None = None,
@@ -126,7 +127,7 @@ def tune(
     and Transient, Rejected or Untrusted where the cloud gives no answer.
     """
     alpha = as_share("alpha", alpha)
-    target = _target(max_loss, alpha, escalate, cloud_price, error_price)
+    target = target_of(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
     if not isinstance(budget, EscalationBudget | None):
         raise Misconfigured("HAL-102", f"budget must be an EscalationBudget, got {budget!r}")
@@ -156,6 +157,38 @@ def tune(
         check=check,
     )
     read, group = labelled.of(seen.places)
+    return tune_on(
+        seen,
+        read,
+        group,
+        target,
+        alpha=alpha,
+        floors=floors,
+        budget=budget,
+        novelty_on=(novelty_output or "") if wanted else None,
+        temperature=temperature,
+        score=kind,
+    )
+
+
+def tune_on(
+    seen: Gathered,
+    read: Truth | None,
+    group: Array | None,
+    target: Target,
+    *,
+    alpha: float,
+    floors: Mapping[int, float] | None = None,
+    budget: EscalationBudget | None = None,
+    novelty_on: str | None = None,
+    temperature: bool | float = True,
+    score: Score = Score.MAX_SOFTMAX,
+) -> Tuned:
+    """Choose the threshold on rows that both tiers have answered already; the rest is as in `tune`.
+
+    `novelty_on` names what novelty is measured on, "" being the input; None measures none.
+    """
+    wanted = novelty_on is not None
     truth = seen.cloud_index if read is None else read.index
     once, copied = counted_once(seen.inputs, truth, group)
     # A copy would serve twice wherever the rows are parted, so where there are many none fits.
@@ -163,14 +196,14 @@ def tune(
     fitted, said = _temperature(temperature, seen, truth, split, target, has_copies=bool(copied))
     policy = Policy(
         temperature=fitted,
-        score=kind,
+        score=score,
         budget=budget,
-        novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
+        novelty=None if novelty_on is None else _novelty(seen, truth, novelty_on),
     )
     rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
     new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
     evidence = _evidence(seen, policy, None if read is None else truth, group)
-    chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors, once[rest], novelty=wanted)
+    chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors or {}, once[rest], novelty=wanted)
     reason = _named(chosen.promise.reason, seen.edge.labels)
     promise = msgspec.structs.replace(chosen.promise, reason=reason)
     policy = msgspec.structs.replace(policy, threshold=chosen.threshold)
@@ -231,13 +264,14 @@ def _bound_of(differs: Array, group: Array | None, alpha: float) -> float:
     return spread.high
 
 
-def _target(
+def target_of(
     max_loss: float | str | None,
-    alpha: float,
+    alpha: float | str,
     escalate: float | str | None,
-    cloud_price: float | None,
-    error_price: float | None,
+    cloud_price: float | None = None,
+    error_price: float | None = None,
 ) -> Target:
+    """The one target that the arguments of `tune` name. Raises Misconfigured (HAL-101, HAL-102)."""
     if (cloud_price is None) != (error_price is None):
         raise Misconfigured(
             "HAL-102",
@@ -258,7 +292,7 @@ def _target(
     if cloud_price is not None and error_price is not None:
         return Prices(cloud_price, error_price)
     loss = DEFAULT_MAX_LOSS if max_loss is None else as_share("max_loss", max_loss)
-    return MaxLoss(loss, alpha)
+    return MaxLoss(loss, as_share("alpha", alpha))
 
 
 def _temperature(
