@@ -144,7 +144,7 @@ def _tiered(seen: Findings) -> Verdict:
     if seen.gain.low > 0:
         why = "which is more than chance: the two models make different mistakes"
     elif seen.gain.low >= -seen.tolerance:
-        why = f"so at most {_percent(-min(seen.gain.low, 0.0))} is lost on more rows like these"
+        why = f"within the {_percent(seen.tolerance)} that may be lost"
     else:
         why = (
             "too wide to tell by itself, but the rows that chose the threshold certify a loss of at most "
