@@ -1,5 +1,6 @@
 """halocline init: write a folder that runs, to put your own models and rows into."""
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -45,8 +46,9 @@ def init(
 
     where = folder or Path(kind)
     names = write_starter(kind, where, seed=seed)
+    enter = "" if where.resolve() == Path.cwd() else f"cd {shlex.quote(str(where))} && "
     if json:
         print_json({"kind": kind, "folder": str(where), "files": names})
         return 0
-    print_block([("written", f"{where}: {', '.join(names)}"), ("next", f"cd {where} && python run.py")])
+    print_block([("written", f"{where}: {', '.join(names)}"), ("next", f"{enter}python run.py")])
     return 0
