@@ -77,7 +77,7 @@ CATALOGUE: dict[str, Entry] = {
     "HAL-202": Entry(
         "No telling what the scores are",
         "The model's graph does not show whether its output holds probabilities or logits.",
-        'Say it: scores="logits" or scores="probabilities".',
+        'Say it: scores="logits" or scores="probabilities"; or the task of a model that is no classifier.',
     ),
     "HAL-203": Entry(
         "Labels that do not fit",
@@ -199,6 +199,21 @@ CATALOGUE: dict[str, Entry] = {
         "A pattern that finds no group",
         "--group-by is no regular expression, matches no file name, or the data have no file names.",
         "Correct the expression, or write the groups into the data: a column or array called group.",
+    ),
+    "HAL-330": Entry(
+        "No telling how the outputs are read",
+        "The model's task needs to know how its outputs are laid out, and nobody has said it.",
+        "Give the [detect], [regress] or [score] table of the model's description, or task=DetectOutput(…).",
+    ),
+    "HAL-331": Entry(
+        "Outputs that are not as described",
+        "An output that the description names is missing, or its shape is not the one that it describes.",
+        "Compare the description with what `halocline model inspect` shows of the model.",
+    ),
+    "HAL-332": Entry(
+        "The tiers do different tasks",
+        "One tier's answers are of another kind than the other's, so one cannot stand in for the other.",
+        "State the task of both: load(…, task=…) and connect(…, task=…).",
     ),
     "HAL-340": Entry(
         "A kind of link that is not known",

@@ -125,6 +125,11 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
             remote = json.loads(capsys.readouterr().out)["rows"]
             assert main(["doctor", url, "--json"]) == 0
             checks = {each["name"]: each["status"] for each in json.loads(capsys.readouterr().out)["checks"]}
+            x = np.load("x.npy")
+            x[3, 0] = np.nan
+            np.save("nan.npy", x)
+            assert main(["infer", url, "--data", "nan.npy"]) == 2
+            refused = capsys.readouterr().err
         finally:
             server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0, server.stderr.read()
@@ -140,6 +145,9 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
         checks
     )
     assert set(checks.values()) == {"ok"}
+    assert "row 3: " in refused
+    assert "holds NaN" in refused
+    assert refused.count("[HAL-") == 1
 
 
 @pytest.mark.parametrize(
@@ -148,7 +156,7 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
         ("infer none.onnx --data x.npy", 2, "none.onnx does not exist (looked in "),
         ("infer x.npy --data x.npy", 2, "x.npy is not a whole ONNX model"),
         ("infer edge.onnx --data none.npy", 2, "[HAL-304]"),
-        ("infer edge.onnx --data edge.onnx", 2, "not an .npy or .npz file"),
+        ("infer edge.onnx --data edge.onnx", 2, "is in no form that is read here"),
         ("infer edge.onnx --data bytes.npy", 2, "x.astype('float32') / 255"),
         ("infer edge.onnx --data x.npy --rows -1", 2, "--rows must be 0 (all) or more, got -1"),
         ("infer edge.onnx --data x.npy --scores logit", 2, "Did you mean 'logits'?"),

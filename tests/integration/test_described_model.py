@@ -1,6 +1,8 @@
 """The promises of loading a model with its description."""
 
 import io
+import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from halocline.adapters.onnxruntime import load
 from halocline.adapters.onnxruntime.inputs import OneInput
+from halocline.cli import main
 from halocline.errors import Misconfigured, Rejected
 from halocline.inputs.description import ArrayInput, ImageInput, SeriesInput, SoundInput
 from halocline.wire.model_file import Description
@@ -203,3 +206,42 @@ def test_a_description_is_for_a_model_of_one_input(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     with pytest.raises(Misconfigured, match="describes one"):
         load(model, description=Description(input=ArrayInput(scale=2.0)))
+
+
+def test_inspect_proposes_a_description_that_loads(tmp_path, capsys):
+    path = saved(tmp_path, (3, 24, 32))
+    assert main(["model", "inspect", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert '[input]\nkind = "image"\nwidth = 32\nheight = 24' in told
+    assert "cannot say" in told
+    assert not (tmp_path / "edge.model.toml").exists()
+    assert main(["model", "inspect", str(path), "--write"]) == 0
+    assert load(path).spec.input == ImageInput(32, 24)
+    assert "wrote" in capsys.readouterr().out
+    written = (tmp_path / "edge.model.toml").read_text()
+    assert written in told
+    # What a person has corrected is never written over.
+    assert main(["model", "inspect", str(path), "--write"]) == 2
+    assert "stays as it is" in capsys.readouterr().err
+    assert (tmp_path / "edge.model.toml").read_text() == written
+    assert main(["model", "inspect", str(path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["proposal"] is None
+    assert facts["description"]["input"]["width"] == 32
+
+
+def test_inspect_tells_a_proposal_as_json(tmp_path, capsys):
+    assert main(["model", "inspect", str(saved(tmp_path, (24, 2))), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["description"] is None
+    assert facts["proposal"]["input"]["window"] == 24
+    assert tomllib.loads(facts["proposal"]["toml"])["input"]["columns"] == 2
+    assert any(line.startswith("missing") for line in facts["proposal"]["unknown"])
+
+
+def test_inspect_has_nothing_to_propose_for_strings(tmp_path, capsys):
+    path = saved(tmp_path, (3,), TensorProto.STRING)
+    assert main(["model", "inspect", str(path)]) == 0
+    assert "[input]" not in capsys.readouterr().out
+    assert main(["model", "inspect", str(path), "--write"]) == 2
+    assert "nothing to write" in capsys.readouterr().err

@@ -169,3 +169,13 @@ def test_a_wav_whose_end_is_missing_is_refused():
     data = wav(WAVE)
     row = prepared(PLAIN, data[: len(data) // 2])
     assert np.count_nonzero(row) < RATE_HZ / 2 + 1
+
+
+def test_mel_bands_too_narrow_for_a_bin_are_silent_and_no_error():
+    told = SoundInput(RATE_HZ, 0.1, n_fft=64, hop=64, mels=60, floor=1e-6)
+    bands = prepared(told, np.random.default_rng(0).standard_normal(800).astype(np.float32))
+    silent = (bands == np.float32(np.log(1e-6))).all(axis=1)
+    assert silent.any()
+    assert not silent.all()
+    nothing = SoundInput(RATE_HZ, 0.1, n_fft=64, hop=64, mels=3, low_hz=130, high_hz=200)
+    assert (prepared(nothing, WAVE) == np.float32(np.log(1e-10))).all()

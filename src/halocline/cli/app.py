@@ -23,6 +23,7 @@ COMMANDS = (
     "policy evaluate",
     "policy show",
     "policy diff",
+    "data check",
     "model inspect",
     "doctor",
     "explain",
@@ -35,6 +36,7 @@ ALIASES = {"tune": "policy tune", "evaluate": "policy evaluate"}
 _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
 _GROUPS = {
+    "data": "Get public sets, and look at your own.",
     "model": "Look at model files.",
     "policy": "Tune, evaluate, show and compare the policies of pairs of models.",
 }

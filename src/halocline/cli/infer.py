@@ -1,24 +1,30 @@
 """halocline infer: take a first look at what a model, here or at a URL, says of your data."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from halocline.cli.output import Json, finite, print_json, print_table, seconds
-from halocline.data.arrays import read_rows
-from halocline.errors import Misconfigured
+from halocline.errors import HaloclineError, Misconfigured, Rejected
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec
+
+if TYPE_CHECKING:
+    from halocline.data import BadRow, Dataset
+
+_NAMED = 10
+"""So many rows that were left out are told to people; --json names all."""
 
 
 class Row(msgspec.Struct, frozen=True):
     """What the model said of one row, and how long it took; `value` is None where its scores are unknown."""
 
     row: int
+    name: str
     value: str | int | None
     confidence: float | None
     elapsed_s: float
@@ -52,7 +58,8 @@ def infer(
     model
         An ONNX file, or the URL of a model, as in https://HOST:PORT/v2/models/NAME.
     data
-        An .npy file, or an .npz file with one array, with x or inputs, or with one array for each input.
+        Rows as .npy or .npz (one array, x or inputs, or one array for each input), or a folder of pictures
+        or sounds, a CSV table, COCO or Parquet.
     rows
         The most rows to look at; 0 takes all.
     labels
@@ -75,11 +82,14 @@ def infer(
     json
         Print one JSON object on stdout and nothing else.
     """
+    from halocline.cli.tiers import series_of
+    from halocline.cli.told_tuned import print_list
+    from halocline.data import read
+
     if rows < 0:
         raise Misconfigured("HAL-101", f"--rows must be 0 (all) or more, got {rows}")
     if not timeout_s > 0:
         raise Misconfigured("HAL-101", f"--timeout-s must be above 0, got {timeout_s}")
-    given = read_rows(data)
     said = Said(labels, scores, score_output)
     opened = (
         _at_url(model, said, timeout_s, token=token, ca=ca, cert=cert)
@@ -87,11 +97,15 @@ def infer(
         else _in_file(Path(model), said, threads)
     )
     with opened as source:
-        looked = list(_look(source, given, rows))
+        given = read(data, series=series_of(source))
+        bad = list(given.bad)
+        looked = list(_look(source, given, rows, bad))
         if json:
-            print_json({"model": source.spec.ref.name, "rows": [_for_json(row) for row in looked]})
+            named = {"model": source.spec.ref.name, "rows": [_for_json(row) for row in looked]}
+            print_json({**named, "bad": bad})
         else:
             _print(looked, source.told())
+            print_list("Left out:", [f"{row.name}: {row.why}" for row in bad[:_NAMED]])
     return 0
 
 
@@ -115,10 +129,15 @@ class Source(NamedTuple):
     """A model as this command needs it: check one sample or many, ask for one row, tell about itself."""
 
     spec: ModelSpec
-    one: Callable[[Array | Feed], dict[str, Array]]
-    many: Callable[[Array | Feed], dict[str, Array]]
+    one: Callable[[Any], Feed]
+    many: Callable[[Any], Feed]
     ask: Callable[[Feed], Answer]
     told: Callable[[], str]
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the model says what its input means, and so takes raw samples."""
+        return getattr(self.spec, "input", None) is not None
 
 
 @contextmanager
@@ -175,25 +194,66 @@ def _at_url(
                 spec.labels[index] if spec.labels else index, float(read.rows.confidence[0]), outputs
             )
 
-        yield Source(spec, intake.one, intake.many, ask, lambda: repr(model))
+        def one(sample: Any) -> Feed:
+            if getattr(spec, "input", None) is None or isinstance(sample, Mapping):
+                return intake.one(sample)
+            prepare: Callable[[Sequence[Any]], Feed] = getattr(model, "prepare")  # noqa: B009
+            return prepare([sample])
+
+        yield Source(spec, one, intake.many, ask, lambda: repr(model))
 
 
-def _look(source: Source, given: Array | Feed, rows: int) -> Iterator[Row]:
-    first = source.spec.inputs[0]
-    array = given.get(first.name) if isinstance(given, Mapping) else given
-    is_one = array is not None and array.ndim < len(first.shape)
-    feed = source.one(given) if is_one else source.many(given)
-    count = len(next(iter(feed.values())))
+def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]") -> Iterator[Row]:
+    """What the model says of each row; a row that cannot be made ready joins the bad ones.
+
+    Raises Rejected where none can be.
+    """
+    from halocline.data import BadRow
+
+    count, fed = _fed(source, given)
+    failed: Exception | None = None
+    any_came = False
     for at in range(min(rows, count) if rows else count):
-        one = {name: array[at : at + 1] for name, array in feed.items()}
+        name = given.names[at] if at < len(given.names) else f"row {at}"
+        try:
+            one = fed(at)
+        except (Rejected, OSError, ValueError) as exc:
+            bad.append(BadRow(name, exc.message if isinstance(exc, Rejected) else str(exc)))
+            failed = failed or exc
+            continue
+        any_came = True
         began_s = time.perf_counter()
-        answer = source.ask(one)
-        yield Row(at, answer.value, answer.confidence, time.perf_counter() - began_s, answer.outputs)
+        try:
+            answer = source.ask(one)
+        except HaloclineError as exc:
+            raise type(exc)(exc.code, f"{name}: {exc.message}") from exc
+        yield Row(at, name, answer.value, answer.confidence, time.perf_counter() - began_s, answer.outputs)
+    if failed is not None and not any_came:
+        raise failed
+
+
+def _fed(source: Source, given: "Dataset") -> tuple[int, Callable[[int], Feed]]:
+    """How many rows there are, and what gives the feed of each."""
+    from halocline.tuning.intake import stacked
+
+    samples, spec = given.samples, source.spec
+    if isinstance(samples, Mapping):
+        array = samples.get(spec.inputs[0].name)
+    elif source.is_described:
+        return len(samples), lambda at: source.one(samples[at])
+    elif isinstance(samples, Sequence):
+        return len(samples), lambda at: source.many(stacked([samples[at]], source.spec))
+    else:
+        array = samples
+    is_one = array is not None and array.ndim < len(spec.inputs[0].shape)
+    feed = source.one(samples) if is_one else source.many(samples)
+    return len(next(iter(feed.values()))), lambda at: {name: each[at : at + 1] for name, each in feed.items()}
 
 
 def _for_json(row: Row) -> dict[str, Any]:
     return {
         "row": row.row,
+        "name": row.name,
         "value": row.value,
         "confidence": None if row.confidence is None else finite(row.confidence),
         "elapsed_s": row.elapsed_s,
@@ -206,13 +266,11 @@ def _print(looked: list[Row], model: str) -> None:
 
     Console(highlight=False, markup=False).print(model)
     if any(row.value is None for row in looked):
-        cells = [[str(row.row), _outline(row.outputs), seconds(row.elapsed_s)] for row in looked]
+        cells = [[row.name, _outline(row.outputs), seconds(row.elapsed_s)] for row in looked]
         print_table(("row", "outputs", "time"), cells)
         print("What the scores are is not known, so there is no label: say it with --scores")
         return
-    cells = [
-        [str(row.row), str(row.value), f"{row.confidence:.3f}", seconds(row.elapsed_s)] for row in looked
-    ]
+    cells = [[row.name, str(row.value), f"{row.confidence:.3f}", seconds(row.elapsed_s)] for row in looked]
     print_table(("row", "answer", "confidence", "time"), cells)
 
 

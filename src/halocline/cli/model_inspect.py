@@ -1,13 +1,17 @@
-"""halocline model inspect: say what a model file takes and gives, and how its scores are read."""
+"""halocline model inspect: say what a model takes and gives, and propose what its input means."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json, print_pairs, seconds
+from halocline.cli.proposal import described, proposed, written_beside
 
 if TYPE_CHECKING:
     from halocline.adapters.onnxruntime import OnnxModel
     from halocline.adapters.onnxruntime.graph import Graph
+    from halocline.wire.model_file import Description
 
 
 def inspect(
@@ -17,9 +21,13 @@ def inspect(
     labels: Path | None = None,
     scores: str | None = None,
     score_output: str | None = None,
+    write: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     json: Json = False,
 ) -> int:
-    """Say what a model file takes and gives, and how its scores are read.
+    """Say what a model file takes and gives, how its scores are read, and what its input may mean.
+
+    Where no NAME.model.toml lies beside NAME.onnx, its [input] table is proposed from the graph's shapes,
+    with what a graph cannot say.
 
     Examples
     --------
@@ -36,6 +44,8 @@ def inspect(
         log_probabilities.
     score_output
         Which output holds the scores, where there are several.
+    write
+        Write the proposal as NAME.model.toml beside the model; a file that is there stays as it is.
     json
         Print one JSON object on stdout and nothing else.
     """
@@ -44,11 +54,22 @@ def inspect(
 
     loaded = load(model, labels=labels, scores=scores, score_output=score_output)
     graph = read_graph_file(str(model))
+    proposal = None if loaded.description is not None else proposed(loaded.spec, graph)
+    written = str(written_beside(model, proposal)) if write else None
     if json:
-        print_json(_facts(model, loaded, graph))
-    else:
-        print_pairs(_lines(model, loaded, graph))
+        print_json(_facts(model, loaded, graph) | described(loaded.description, proposal, written))
+        return 0
+    print_pairs([*_lines(model, loaded, graph), *([("wrote", written)] if written else [])])
+    if loaded.description is not None or (proposal is not None and proposal.text):
+        print()
+        print(proposal.text if proposal is not None else _told(loaded.description), end="")
     return 0
+
+
+def _told(description: "Description | None") -> str:
+    from halocline.wire.model_file import Description, description_text
+
+    return description_text(description or Description(), "Its description, as it is read.")
 
 
 def _facts(path: Path, model: "OnnxModel", graph: "Graph") -> dict[str, Any]:

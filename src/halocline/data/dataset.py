@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Content(StrEnum):
     ROWS = "rows"
 
 
-class BadRow(NamedTuple):
+class BadRow(msgspec.Struct, frozen=True):
     """A row that was left out, and why."""
 
     name: str

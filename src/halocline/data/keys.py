@@ -12,21 +12,22 @@ from halocline.tuning.store import row_keys
 
 
 def sample_keys(dataset: Dataset) -> Iterator[bytes]:
-    """A digest of each sample: of a file's bytes, or of a row's values."""
+    """The key of each sample, in order."""
     if isinstance(dataset.samples, Mapping):
         yield from row_keys(dataset.samples)
     elif isinstance(dataset.samples, np.ndarray):
         yield from row_keys({"x": dataset.samples})
     else:
-        for sample in dataset.samples:
-            yield _key(sample)
+        yield from map(key_of, dataset.samples)
 
 
-def _key(sample: Any) -> bytes:
+def key_of(sample: Any) -> bytes:
+    """A digest of one sample: of a file's bytes, or of the values of a row, or of each of its inputs."""
     if isinstance(sample, bytes):
         return hashlib.sha256(sample).digest()
     if isinstance(sample, str | os.PathLike):
         with open(sample, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    (key,) = row_keys({"x": np.asarray(sample)[None]})
+    parts = {str(at): part for at, part in enumerate(sample)} if isinstance(sample, tuple) else {"x": sample}
+    (key,) = row_keys({name: np.asarray(part)[None] for name, part in parts.items()})
     return key

@@ -1,15 +1,14 @@
 """Watch the promise in force: what checks say of it, which cloud answers, and whose promise it is."""
 
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from halocline.decide.latest import Latest, counted
 from halocline.decide.promise import Promise
 from halocline.decide.watch import (
     Promised,
     PromiseHealth,
     Watch,
-    answered,
     answered_by,
     checked,
     is_broken,
@@ -47,6 +46,7 @@ class Watching:
         self._probability = probability or 1.0
         self._lock = threading.Lock()
         self._watch = Watch(losses=LossSequence(least_probability=self._probability))
+        self._kept = Latest()
         self._personal: PersonalPolicy | None = None
         if judge.policy.personal is not None:
             self._personal = PersonalPolicy(judge, self._start_anew)
@@ -65,6 +65,11 @@ class Watching:
         """This cloud model answered, or told its name."""
         with self._lock:
             self._watch = answered_by(self._watch, self._promised, cloud)
+
+    def answered(self, rows: int, kept: int) -> None:
+        """So many rows were answered, and so many of them were to go up and could not."""
+        with self._lock:
+            self._kept = counted(self._kept, rows, kept)
 
     def overridden(self, threshold: float, rows: int) -> None:
         """So many rows were decided by a threshold of the request's own."""
@@ -95,10 +100,10 @@ class Watching:
         if self._personal is not None:
             self._personal.check(sureness, lost=differs)
 
-    def health(self, replies: Mapping[str, int]) -> PromiseHealth:
-        """How the promise in force stands; `replies` counts them by reason."""
+    def health(self) -> PromiseHealth:
+        """How the promise in force stands."""
         with self._lock:
-            watch = self._watch
+            watch, kept = self._watch, self._kept
         return promise_health(
             self._promise_in_force(),
             watch,
@@ -107,7 +112,7 @@ class Watching:
             share=self._judge.policy.share,
             seen=self._judge.seen,
             whose=self._whose(),
-            answered=answered(replies),
+            kept=kept,
         )
 
     def _promise_in_force(self) -> Promise | None:

@@ -15,6 +15,7 @@ Fit = Literal["stretch", "crop", "pad"]
 Filter = Literal["bilinear", "bicubic", "nearest"]
 Colour = Literal["rgb", "bgr", "grey"]
 DType = Literal["float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "uint16", "bool"]
+FloatType = Literal["float32", "float16", "float64"]
 Missing = Literal["refuse", "hold", "interpolate", "mean"]
 
 _MOST = 1 << 24
@@ -110,7 +111,7 @@ class SoundInput(
     log: Literal["ln", "log10", "db"] = "ln"
     floor: float = 1e-10
     layout: str | None = None
-    dtype: Literal["float32", "float16", "float64"] = "float32"
+    dtype: FloatType = "float32"
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
@@ -130,7 +131,7 @@ class SoundInput(
             mel_scale=Literal["slaney", "htk"],
             mel_norm=Literal["slaney", "none"],
             log=Literal["ln", "log10", "db"],
-            dtype=Literal["float32", "float16", "float64"],
+            dtype=FloatType,
         )
         if self.window_samples is not None:
             _whole("window_samples", self.window_samples, 1, self.n_fft)
@@ -204,7 +205,7 @@ class SeriesInput(
     std: tuple[float, ...] = ()
     missing: Missing = "refuse"
     layout: str = "tc"
-    dtype: Literal["float32", "float16", "float64"] = "float32"
+    dtype: FloatType = "float32"
 
     def __post_init__(self) -> None:
         _normal(self, "mean", "std")
@@ -218,7 +219,7 @@ class SeriesInput(
         _whole("window", self.window, 1)
         if self.hop is not None:
             _whole("hop", self.hop, 1)
-        _among(self, missing=Missing, dtype=Literal["float32", "float16", "float64"])
+        _among(self, missing=Missing, dtype=FloatType)
         if self.missing == "mean" and not self.mean:
             raise _wrong("missing = 'mean' needs mean, the mean of each column")
         plain = self.layout.replace("1", "")

@@ -30,7 +30,7 @@ from halocline.tuning.desk import Progress
 from halocline.tuning.evaluation import Evaluation, Figures, evaluate_on
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather
 from halocline.tuning.replay import goes_up, read_edge, right
-from halocline.tuning.rows import read_groups, read_truth
+from halocline.tuning.rows import Labelled, Truth, only
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import DEFAULT_ALPHA, DEFAULT_MAX_LOSS, Tuned, target_of, tune_on
 
@@ -92,14 +92,11 @@ def try_(
         "batch_rows": batch_rows,
         "strict": strict,
     }
-    seen = gather(edge, cloud, x, progress=progress, **how)
+    labelled = Labelled(y, groups)
+    seen = gather(edge, cloud, x, progress=progress, check=labelled.read, **how)
     if seen.rows < FEWEST_ROWS:
         raise Rejected("HAL-343", f"{counted(seen.rows, 'row')} cannot be parted in two: give some hundreds")
-    y, groups = seen.of_these("y", y), seen.of_these("groups", groups)
-    truth = None if y is None else np.asarray(y)
-    if truth is not None:
-        read_truth(truth, seen.edge.labels, seen.scores.shape[1], seen.rows)
-    group = read_groups(groups, seen.rows)
+    truth, group = labelled.of(seen.places)
     choosing = choosing_half(seen.inputs, group, seed)
 
     def measure() -> Latency:
@@ -109,9 +106,9 @@ def try_(
 
     timing = kept_timing(_identity(cloud, seen), cache, measure)
     tuned = tune_on(
-        part_of(seen, choosing), _of(truth, choosing), _of(group, choosing), target, alpha=_alpha(target)
+        part_of(seen, choosing), only(truth, choosing), _of(group, choosing), target, alpha=_alpha(target)
     )
-    shown = _Shown(part_of(seen, ~choosing), tuned, _of(truth, ~choosing), _of(group, ~choosing))
+    shown = _Shown(part_of(seen, ~choosing), tuned, only(truth, ~choosing), _of(group, ~choosing))
     gallery = _Gallery(x, seen, np.flatnonzero(~choosing), names, kind)
     return _trial(
         seen,
@@ -152,14 +149,11 @@ def part_of(seen: Gathered, rows: Array) -> Gathered:
 class _Shown:
     """The half that the threshold was not chosen on, and what was counted on it."""
 
-    def __init__(self, seen: Gathered, tuned: Tuned, y: Any, group: Array | None) -> None:
+    def __init__(self, seen: Gathered, tuned: Tuned, labels: Truth | None, group: Array | None) -> None:
         self.seen, self.tuned = seen, tuned
-        self.evaluation: Evaluation = evaluate_on(seen, tuned, y, group)
-        self.has_labels = y is not None
-        classes = seen.scores.shape[1]
-        self.truth = (
-            seen.cloud_index if y is None else read_truth(y, seen.edge.labels, classes, seen.rows).index
-        )
+        self.evaluation: Evaluation = evaluate_on(seen, tuned.file, labels, group)
+        self.has_labels = labels is not None
+        self.truth = seen.cloud_index if labels is None else labels.index
         self.index, self.confidence = read_edge(seen, tuned.policy)
         self.up = goes_up(seen, tuned.policy)
         self.edge_right, self.cloud_right = (

@@ -18,9 +18,11 @@ from halocline.folders import cache_folder
 from halocline.ports import Failed, Feed, Function, Model, Upstream
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
-from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, own_intake, sliced
-from halocline.tuning.rows import check_length
+from halocline.tuning.intake import Intake, LeftOut, Ready, count, is_described, joined, own_intake, sliced
 from halocline.tuning.store import AnswerStore
+
+Check: TypeAlias = Callable[[ModelSpec, int, int], None]
+"""Called with the edge model, its classes and the rows before the cloud is asked; raises what is wrong."""
 
 Cache: TypeAlias = Path | str | bool | None
 """A folder for the cloud's answers; None or True: the user's cache folder; False: keep none."""
@@ -87,14 +89,6 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """How many rows there are."""
         return len(self.scores)
 
-    def of_these(self, name: str, given: Any) -> Any:
-        """What was given one for each row, for the rows that are here. Raises Rejected (HAL-305)."""
-        if given is None or len(self.places) == self.given:
-            return given
-        values = np.asarray(given)
-        check_length(name, len(values), self.given)
-        return values[self.places]
-
 
 def gather(
     edge: Model,
@@ -109,6 +103,7 @@ def gather(
     latency_calls: int = 0,
     progress: Progress | None = None,
     strict: bool = False,
+    check: Check | None = None,
 ) -> Gathered:
     """Ask both tiers about every row, the cloud only about rows that it has not answered before.
 
@@ -127,12 +122,18 @@ def gather(
     kind = local.spec.score_kind
     assert kind is not None  # or EdgeReader would have refused
     name = local.spec.outputs[reader.score_at].name
+    if check is not None and reader.classes is not None:
+        check(local.spec, reader.classes, _rows_given(local, inputs))
+        check = None
     with _asked(cloud) as upstream:
         own = own_intake(local.spec, upstream, _spec_of(cloud, upstream, timeout_s))
         intake = Intake(local, own, inputs, to_cloud, strict=strict)
         run = _run_edge(local, intake, min(batch_rows, BATCH_ROWS))
         first = next(run)
-        asking = _Asking(upstream, cloud, local.spec, first.outputs[name].shape[1], label_map, timeout_s)
+        classes = first.outputs[name].shape[1]
+        if check is not None:
+            check(local.spec, classes, intake.rows)
+        asking = _Asking(upstream, cloud, local.spec, classes, label_map, timeout_s)
         parts, head = [], _Head(max(1, latency_calls))
         with _store(asking.identity, cache) as store:
             desk = Desk(asking.answers, store, batch_rows, intake.rows, progress)
@@ -163,6 +164,13 @@ def gather(
             places=np.concatenate([part.ready.places for part in parts]),
             left_out=tuple(intake.left_out),
         )
+
+
+def _rows_given(edge: Model, inputs: Any) -> int:
+    """How many rows there are. Raises as `conform` does where they are arrays that the edge cannot take."""
+    if isinstance(inputs, np.ndarray | Mapping) and not is_described(edge):
+        return count(edge.conform_batch(inputs))
+    return len(inputs)
 
 
 class _Part(NamedTuple):
@@ -201,7 +209,7 @@ def _of_left_out(intake: Intake) -> tuple[str, ...]:
     left = intake.left_out
     if not left:
         return ()
-    named = "; ".join(f"row {each.row}: {each.why}" for each in left[:NAMED])
+    named = "; ".join(f"{each.name}: {each.why}" for each in left[:NAMED])
     more = f"; and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return (f"{len(left)} of the {intake.rows} samples could not be read and are left out: {named}{more}",)
 

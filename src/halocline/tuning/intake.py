@@ -20,9 +20,10 @@ _HOPELESS = 20
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A raw sample that could not be made ready: its place among those given, and why."""
+    """A raw sample that could not be made ready: its place among those given, its name, and why."""
 
     row: int
+    name: str
     why: str
 
 
@@ -116,13 +117,21 @@ class Intake:
         )
 
     def _leave_out(self, row: int, exc: Exception) -> None:
-        self.left_out.append(LeftOut(row, exc.message if isinstance(exc, Rejected) else str(exc)))
+        name, why = self._name(row), exc.message if isinstance(exc, Rejected) else str(exc)
+        self.left_out.append(LeftOut(row, name, why))
         tried = len(self.left_out)
         if self._strict or (not self._any_ready and tried >= min(_HOPELESS, self.rows)):
-            raise exc
+            code = exc.code if isinstance(exc, Rejected) else "HAL-304"
+            raise Rejected(code, why if name in why else f"{name}: {why}") from None
+
+    def _name(self, row: int) -> str:
+        """The file that a sample is read from, where it is one."""
+        listed = self._raw if isinstance(self._raw, list | tuple) else getattr(self._raw, "paths", None)
+        place = None if listed is None else listed[row]
+        return os.fspath(place) if isinstance(place, str | os.PathLike) else f"row {row}"
 
     def _made(self, samples: Sequence[Any], places: Array) -> Ready:
-        batch: Any = samples if is_described(self._edge) else stacked(samples, self._edge)
+        batch: Any = samples if is_described(self._edge) else stacked(samples, self._edge.spec)
         feed = self._edge.conform_batch(batch)
         travelling = _travelling(feed, self._to_cloud) if self._own is None else self._own(samples)
         for tier, made in ((0, feed), (1, travelling)):
@@ -155,19 +164,19 @@ def is_described(model: object) -> bool:
     return getattr(getattr(model, "spec", None), "input", None) is not None
 
 
-def stacked(samples: Sequence[Any], model: Model) -> Array:
+def stacked(samples: Sequence[Any], model: ModelSpec) -> Array:
     """One batch of arrays. Raises Rejected (HAL-301, HAL-302) where they are no arrays of one shape."""
     first = samples[0]
     if isinstance(first, str | bytes | os.PathLike):
         what = f"{len(first)} bytes" if isinstance(first, bytes) else f"the file {os.fspath(first)}"
         raise Rejected(
             "HAL-302",
-            f"{model.spec.ref} takes a tensor, and the first sample is {what}: say what its input means in a "
+            f"{model.ref} takes a tensor, and the first sample is {what}: say what its input means in a "
             ".model.toml beside the model. Try: halocline model inspect --write",
         )
     arrays = [np.asarray(sample) for sample in samples]
     if len({array.shape for array in arrays}) > 1:
-        raise Rejected("HAL-301", f"the samples differ in shape, and {model.spec.ref} takes one shape")
+        raise Rejected("HAL-301", f"the samples differ in shape, and {model.ref} takes one shape")
     return np.stack(arrays)
 
 

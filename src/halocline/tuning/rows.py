@@ -10,7 +10,7 @@ import numpy as np
 from halocline.decide.told import counted
 from halocline.errors import Rejected
 from halocline.ports import Feed
-from halocline.records import Array
+from halocline.records import Array, ModelSpec
 from halocline.tuning.store import digest_of, row_keys
 
 MANY_COPIES = 0.02
@@ -21,6 +21,34 @@ class Truth(msgspec.Struct, frozen=True, eq=False):
 
     index: Array
     notes: tuple[str, ...] = ()
+
+
+class Labelled:
+    """Labels and groups as they were given, read once it is known how many rows and classes there are.
+
+    The edge model tells that before the cloud is asked: what does not fit is refused at no cost.
+    """
+
+    def __init__(self, y: Any, groups: Any) -> None:
+        self._y = y
+        self._groups = groups
+        self.truth: Truth | None = None
+        """None where there are no labels."""
+        self._group: Array | None = None
+
+    def read(self, edge: ModelSpec, classes: int, rows: int) -> None:
+        """Read both. Raises as `read_truth` and `read_groups` do."""
+        self.truth = None if self._y is None else read_truth(self._y, edge.labels, classes, rows)
+        self._group = read_groups(self._groups, rows)
+
+    def of(self, places: Array) -> tuple[Truth | None, Array | None]:
+        """Labels and groups of the rows at these places, int64 `[rows]`: those that could be asked about."""
+        return only(self.truth, places), None if self._group is None else self._group[places]
+
+
+def only(truth: Truth | None, places: Array) -> Truth | None:
+    """The labels of these rows: places int64 `[rows]`, or which of all `[all rows]`."""
+    return None if truth is None else msgspec.structs.replace(truth, index=truth.index[places])
 
 
 def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) -> Truth:
@@ -39,10 +67,10 @@ def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) ->
     if given.dtype.kind in "USO":
         return Truth(_by_name([_text(each) for each in given.tolist()], labels))
     if given.dtype.kind == "f":
-        if np.isnan(given).any():
-            raise Rejected(
-                "HAL-305", f"y holds NaN in {int(np.isnan(given).sum())} rows. Drop them, or leave y out"
-            )
+        missing = np.flatnonzero(np.isnan(given))
+        if missing.size:
+            where = f"in {counted(missing.size, 'row')}, the first at {missing[0]}"
+            raise Rejected("HAL-305", f"y holds NaN {where}. Drop such rows, or leave y out")
         if not (given == np.floor(given)).all():
             raise Rejected("HAL-305", "y holds fractions; a classifier's labels are names or whole numbers")
     elif given.dtype.kind not in "iub":

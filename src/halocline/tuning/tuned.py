@@ -11,7 +11,9 @@ import msgspec
 import numpy as np
 
 import halocline
+from halocline.decide.allowance import EscalationBudget
 from halocline.decide.evidence import rows_of
+from halocline.decide.floors import check_floors
 from halocline.decide.gate import Policy, Score
 from halocline.decide.promise import Promise
 from halocline.decide.targets import as_share
@@ -28,8 +30,8 @@ from halocline.stats.novelty import Novelty, fit_novelty
 from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
-from halocline.tuning.replay import features_of, goes_up, is_new, read_edge, right
-from halocline.tuning.rows import counted_once, data_digest, read_groups, read_truth
+from halocline.tuning.replay import check_source, features_of, goes_up, is_new, read_edge, right
+from halocline.tuning.rows import Labelled, Truth, counted_once, data_digest
 from halocline.tuning.split import calibration_rows
 from halocline.tuning.store import row_keys
 from halocline.tuning.tally import Tally
@@ -65,9 +67,9 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.file.promise
 
     def save(self, path: str | Path) -> Path:
-        """Write the policy as a file that people can read and review; novelty goes beside it."""
+        """Write the policy, with the warnings, as a file that people can review; novelty goes beside it."""
         where = Path(path)
-        write_policy(where, self.file)
+        write_policy(where, self.file, self.warnings)
         return where
 
     def __repr__(self) -> str:
@@ -91,6 +93,7 @@ def tune(
     cloud_price: float | None = None,
     error_price: float | None = None,
     class_floors: Mapping[Any, float | str] | None = None,
+    budget: EscalationBudget | None = None,
     novelty: bool = False,
     novelty_output: str | None = None,
     temperature: bool | float = True,
@@ -110,7 +113,8 @@ def tune(
     `escalate`, the share that goes up; or `cloud_price` and `error_price` in USD, of one call and of one
     wrong answer. `y` are labels by name or number; without them the cloud's answers are the truth.
     `groups` name the patient, speaker or device of each row: the promise is then for new groups.
-    `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `novelty` also
+    `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `budget` caps what
+    goes up at run time, whatever the target; rows that it keeps are covered by no promise. `novelty` also
     sends up what is unlike the rows given here, measured on the input or on the edge's output
     `novelty_output`. `temperature` is fitted where True and enough rows are there.
     `x` are arrays, or raw samples (paths, bytes, arrays) that are read as they are needed and made ready by
@@ -125,6 +129,20 @@ def tune(
     alpha = as_share("alpha", alpha)
     target = target_of(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
+    if not isinstance(budget, EscalationBudget | None):
+        raise Misconfigured("HAL-102", f"budget must be an EscalationBudget, got {budget!r}")
+    if not isinstance(temperature, bool):
+        Policy(temperature=temperature)  # refused at once where it is none
+    wanted = novelty or novelty_output is not None
+    labelled, floors = Labelled(y, groups), dict[int, float]()
+
+    def check(spec: ModelSpec, classes: int, rows: int) -> None:
+        floors.update(_floors(class_floors or {}, spec, classes))
+        labelled.read(spec, classes, rows)
+        check_floors(None if labelled.truth is None else labelled.truth.index, floors, spec.labels)
+        if wanted:
+            check_source(spec, novelty_output or "")
+
     seen = gather(
         edge,
         cloud,
@@ -136,16 +154,18 @@ def tune(
         batch_rows=batch_rows,
         progress=progress,
         strict=strict,
+        check=check,
     )
+    read, group = labelled.of(seen.places)
     return tune_on(
         seen,
-        y,
-        groups,
+        read,
+        group,
         target,
         alpha=alpha,
-        class_floors=class_floors,
-        novelty=novelty,
-        novelty_output=novelty_output,
+        floors=floors,
+        budget=budget,
+        novelty_on=(novelty_output or "") if wanted else None,
         temperature=temperature,
         score=kind,
     )
@@ -153,37 +173,37 @@ def tune(
 
 def tune_on(
     seen: Gathered,
-    y: Any,
-    groups: Any,
+    read: Truth | None,
+    group: Array | None,
     target: Target,
     *,
-    alpha: float = DEFAULT_ALPHA,
-    class_floors: Mapping[Any, float | str] | None = None,
-    novelty: bool = False,
-    novelty_output: str | None = None,
+    alpha: float,
+    floors: Mapping[int, float] | None = None,
+    budget: EscalationBudget | None = None,
+    novelty_on: str | None = None,
     temperature: bool | float = True,
     score: Score = Score.MAX_SOFTMAX,
 ) -> Tuned:
-    """Choose the threshold on rows that both tiers have answered already; the rest is as in `tune`."""
-    classes = seen.scores.shape[1]
-    read = None if y is None else read_truth(seen.of_these("y", y), seen.edge.labels, classes, seen.rows)
+    """Choose the threshold on rows that both tiers have answered already; the rest is as in `tune`.
+
+    `novelty_on` names what novelty is measured on, "" being the input; None measures none.
+    """
+    wanted = novelty_on is not None
     truth = seen.cloud_index if read is None else read.index
-    group = read_groups(seen.of_these("groups", groups), seen.rows)
     once, copied = counted_once(seen.inputs, truth, group)
     # A copy would serve twice wherever the rows are parted, so where there are many none fits.
     split = None if temperature is not True or copied else calibration_rows(once, group, target)
     fitted, said = _temperature(temperature, seen, truth, split, target, has_copies=bool(copied))
-    wanted = novelty or novelty_output is not None
     policy = Policy(
         temperature=fitted,
         score=score,
-        novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
+        budget=budget,
+        novelty=None if novelty_on is None else _novelty(seen, truth, novelty_on),
     )
-    floors = _floors(class_floors or {}, seen.edge)
     rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
     new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
     evidence = _evidence(seen, policy, None if read is None else truth, group)
-    chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors, once[rest], novelty=wanted)
+    chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors or {}, once[rest], novelty=wanted)
     reason = _named(chosen.promise.reason, seen.edge.labels)
     promise = msgspec.structs.replace(chosen.promise, reason=reason)
     policy = msgspec.structs.replace(policy, threshold=chosen.threshold)
@@ -193,7 +213,8 @@ def tune_on(
     tally = Tally(truth[rest], shown.edge_correct, shown.cloud_right, up[rest], shown.group)
     prices = (target.cloud_usd, target.error_usd) if isinstance(target, Prices) else None
     curve = curve_with(shown, tally, policy.threshold, seen.edge.labels, prices)
-    notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *seen.notes)
+    kept, uncounted = _of_budget(budget, curve.chosen.escalated)
+    notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *uncounted, *seen.notes)
     return Tuned(
         file=PolicyFile(
             policy=policy,
@@ -213,6 +234,7 @@ def tune_on(
             *copied,
             *doubts_of(curve.baselines),
             *(_named(line, seen.edge.labels) for line in chosen.warnings),
+            *kept,
         ),
         cost=seen.cost,
         rows=seen.rows,
@@ -313,6 +335,19 @@ def _of_novelty(new: Array, policy: Policy) -> tuple[str, ...]:
     )
 
 
+def _of_budget(budget: EscalationBudget | None, wanted: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to be wary of, and what to know, of a budget where this share of the rows wants up."""
+    if budget is None:
+        return (), ()
+    note = "the budget is not counted in these figures; an evaluation replays it"
+    if budget.share is None or wanted <= budget.share:
+        return (), (note,)
+    told = (
+        f"{percent(wanted)} of these rows want up and the budget lets {percent(budget.share)} go: the others"
+    )
+    return (f"{told} keep the edge's answer, and no promise covers them",), (note,)
+
+
 def _evidence(seen: Gathered, policy: Policy, label: Array | None, group: Array | None) -> Evidence:
     index, confidence = read_edge(seen, policy)
     truth = seen.cloud_index if label is None else label
@@ -365,24 +400,29 @@ def _chosen(
     return msgspec.structs.replace(found, warnings=(*found.warnings, said))
 
 
-def _floors(asked: Mapping[Any, float | str], edge: ModelSpec) -> dict[int, float]:
+def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int) -> dict[int, float]:
     """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not."""
     if not isinstance(asked, Mapping):
         raise Misconfigured(
             "HAL-102", f"class_floors must name a recall by class, {{'V': 0.9}}, got {asked!r}"
         )
+    names = list(edge.labels or ())
     found = {}
     for key, given in asked.items():
         recall = as_share(f"the recall floor of class {key!r}", given)
-        names = list(edge.labels or ())
         if isinstance(key, str) and key in names:
             found[names.index(key)] = recall
-        elif isinstance(key, Integral) or (isinstance(key, str) and not names and key.isdecimal()):
+        elif (isinstance(key, Integral) or _is_number_of_class(key, names)) and 0 <= int(key) < classes:
             found[int(key)] = recall
         else:
+            what = "label" if names and isinstance(key, str) else "class"
+            known = ", ".join(names) or f"0 to {classes - 1}"
             raise Misconfigured(
-                "HAL-102",
-                f"class_floors: {key!r} is no label of {edge.ref}; known are "
-                f"{', '.join(names) or 'class numbers'}",
+                "HAL-102", f"class_floors: {key!r} is no {what} of {edge.ref}; known are {known}"
             )
     return found
+
+
+def _is_number_of_class(key: object, names: Sequence[str]) -> bool:
+    """Whether this text is a class number: on the command line it is, where classes have no names."""
+    return isinstance(key, str) and not names and key.isdecimal()
