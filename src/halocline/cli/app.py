@@ -22,6 +22,8 @@ COMMANDS = (
     "policy evaluate",
     "policy show",
     "policy diff",
+    "data list",
+    "data get",
     "data check",
     "model inspect",
     "doctor",

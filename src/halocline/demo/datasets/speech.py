@@ -45,7 +45,7 @@ class Take(msgspec.Struct, frozen=True):
 def speech_files(folder: Path) -> tuple[str, ...]:
     """The files that the set consists of, by its index. Raises Misconfigured (HAL-304)."""
     check_folder(folder, FILES, "the spoken digits")
-    names = tuple(f"{speaker}.flac" for speaker in _speakers(_index(folder)))
+    names = tuple(f"{speaker}.flac" for speaker in _speakers(index_of(folder)))
     check_folder(folder, names, "the spoken digits")
     return (*FILES, *names)
 
@@ -87,9 +87,9 @@ def recordings(folder: Path) -> tuple[list[Take], list[Array]]:
     """Every take, and float32 at 8 kHz what was said. Raises Misconfigured (HAL-103, HAL-304)."""
     need("sound", "soundfile", what="the spoken digits")
     speech_files(folder)
-    takes = _index(folder)
+    takes = index_of(folder)
     speakers = _speakers(takes)
-    sounds = {speaker: _decode(folder / f"{speaker}.flac") for speaker in speakers}
+    sounds = {speaker: decode(folder / f"{speaker}.flac") for speaker in speakers}
     for take in takes:
         if not 0 <= take.start <= take.start + take.length <= len(sounds[take.speaker]) or not take.length:
             raise Misconfigured(
@@ -108,7 +108,8 @@ def _read(folder: Path) -> tuple[list[Take], Rows]:
     return takes, Rows(x, y, np.array([speakers.index(take.speaker) for take in takes], np.int64))
 
 
-def _index(folder: Path) -> list[Take]:
+def index_of(folder: Path) -> list[Take]:
+    """The recordings by take, digit and speaker. Raises Misconfigured (HAL-304)."""
     path = folder / "index.csv"
     try:
         with path.open(newline="") as file:
@@ -127,7 +128,8 @@ def _speakers(takes: list[Take]) -> list[str]:
     return sorted({take.speaker for take in takes})
 
 
-def _decode(path: Path) -> Array:
+def decode(path: Path) -> Array:
+    """All that one speaker says, float32 `[samples]`. Raises Misconfigured (HAL-304)."""
     import soundfile
 
     try:
