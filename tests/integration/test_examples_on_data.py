@@ -17,15 +17,6 @@ EXAMPLES = [
 NAMES = [name for name, _, _ in EXAMPLES]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nothing is trained before; the tests share what they train."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HALOCLINE_CACHE", str(folder))
-        yield folder
-
-
 def ran(root: Path, name: str, *arguments: str | Path, cwd: Path) -> dict[str, tuple[float, float]]:
     """Of each mode, how many percent were right and how many went up."""
     command = [sys.executable, root / "examples" / f"{name}.py", *arguments]
@@ -50,7 +41,14 @@ def test_an_example_is_short_and_stands_alone(root: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_runs_on_made_samples_and_nothing_else(root: Path, name: str, tmp_path: Path) -> None:
+def test_an_example_runs_on_made_samples_and_nothing_else(
+    root: Path,
+    name: str,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HALOCLINE_CACHE", str(tmp_path_factory.mktemp("cache")))  # nothing is trained before
     told = ran(root, name, cwd=tmp_path)
     assert told["edge_only"][1] == 0
     assert told["cloud_only"][1] == 100

@@ -14,7 +14,7 @@ from halocline.demo.datasets.raw import Raw, RawParts
 from halocline.inputs.description import ArrayInput, ImageInput, SeriesInput, SoundInput
 from halocline.records import Array, Task
 
-_TRAINING_PHOTOS, _TUNING_PHOTOS, _TEST_PHOTOS = 12_000, 1_000, 2_000
+_TRAINING_PHOTOS, _TUNING_PHOTOS, _TEST_PHOTOS = 12_000, 1_000, 4_000
 """Enough for models that show what there is to show, trained in a minute."""
 _TUNING_PATIENTS = 6
 _TUNING_BEATS, _TEST_BEATS = 10_000, 20_000
