@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from halocline.decide.allowance import EscalationBudget
     from halocline.decide.breaker import BreakerLimits
     from halocline.decide.gate import Policy, Score
+    from halocline.decide.outputs import DetectOutput, RegressOutput, ScoreOutput
     from halocline.decide.personal import Personal
     from halocline.decide.spot_check import SpotCheck
     from halocline.demo import samples
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from halocline.edge.tiered import Tiered
     from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
     from halocline.records import (
+        Anomaly,
+        Boxes,
         Correction,
+        Interval,
         Mode,
         ModelRef,
         Outcome,
@@ -55,6 +59,9 @@ _HOME = {
     "BreakerLimits": "halocline.decide.breaker",
     "Policy": "halocline.decide.gate",
     "Score": "halocline.decide.gate",
+    "DetectOutput": "halocline.decide.outputs",
+    "RegressOutput": "halocline.decide.outputs",
+    "ScoreOutput": "halocline.decide.outputs",
     "Personal": "halocline.decide.personal",
     "SpotCheck": "halocline.decide.spot_check",
     "samples": "halocline.demo",
@@ -65,7 +72,10 @@ _HOME = {
     "Rejected": "halocline.errors",
     "Transient": "halocline.errors",
     "Untrusted": "halocline.errors",
+    "Anomaly": "halocline.records",
+    "Boxes": "halocline.records",
     "Correction": "halocline.records",
+    "Interval": "halocline.records",
     "Mode": "halocline.records",
     "ModelRef": "halocline.records",
     "Outcome": "halocline.records",
@@ -82,11 +92,15 @@ _HOME = {
 }
 
 __all__ = [
+    "Anomaly",
+    "Boxes",
     "BreakerLimits",
     "Correction",
+    "DetectOutput",
     "EscalationBudget",
     "HaloclineError",
     "Health",
+    "Interval",
     "Misconfigured",
     "Mode",
     "ModelRef",
@@ -96,11 +110,13 @@ __all__ = [
     "Policy",
     "Prediction",
     "Reason",
+    "RegressOutput",
     "Rejected",
     "Reply",
     "Request",
     "Score",
     "ScoreKind",
+    "ScoreOutput",
     "SpotCheck",
     "Task",
     "Tier",

@@ -77,7 +77,7 @@ CATALOGUE: dict[str, Entry] = {
     "HAL-202": Entry(
         "No telling what the scores are",
         "The model's graph does not show whether its output holds probabilities or logits.",
-        'Say it: scores="logits" or scores="probabilities".',
+        'Say it: scores="logits" or scores="probabilities"; or the task of a model that is no classifier.',
     ),
     "HAL-203": Entry(
         "Labels that do not fit",
@@ -174,6 +174,46 @@ CATALOGUE: dict[str, Entry] = {
         "A sample's file that cannot be read",
         "The path given as a sample does not exist, is a folder, or may not be read.",
         "Check the path that the message names.",
+    ),
+    "HAL-320": Entry(
+        "A folder that is not laid out as data",
+        "Nothing in it can be read, it holds one class only, or it holds several sets at once.",
+        "Lay it out as one folder for each class, or give what the message names.",
+    ),
+    "HAL-321": Entry(
+        "Data of mixed kinds",
+        "Pictures, sounds and rows of numbers lie in one set, and a model takes one kind.",
+        "Part them, and give each to the model that takes it.",
+    ),
+    "HAL-322": Entry(
+        "Columns or annotations that cannot be used",
+        "A table lacks a column that is needed or has two for one thing, or annotations lack their form.",
+        "Name the columns file (or numbers), label and group, as the message says.",
+    ),
+    "HAL-324": Entry(
+        "Rows that cannot be used, where every row must be",
+        "With --strict one row that cannot be read is enough to refuse the whole set.",
+        "Mend the rows that the message names, or leave --strict out: they are then counted and left out.",
+    ),
+    "HAL-325": Entry(
+        "A pattern that finds no group",
+        "--group-by is no regular expression, matches no file name, or the data have no file names.",
+        "Correct the expression, or write the groups into the data: a column or array called group.",
+    ),
+    "HAL-330": Entry(
+        "No telling how the outputs are read",
+        "The model's task needs to know how its outputs are laid out, and nobody has said it.",
+        "Give the [detect], [regress] or [score] table of the model's description, or task=DetectOutput(…).",
+    ),
+    "HAL-331": Entry(
+        "Outputs that are not as described",
+        "An output that the description names is missing, or its shape is not the one that it describes.",
+        "Compare the description with what `halocline model inspect` shows of the model.",
+    ),
+    "HAL-332": Entry(
+        "The tiers do different tasks",
+        "One tier's answers are of another kind than the other's, so one cannot stand in for the other.",
+        "State the task of both: load(…, task=…) and connect(…, task=…).",
     ),
     # 4xx: the cloud and the link
     "HAL-401": Entry(

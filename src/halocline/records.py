@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
 
 from halocline.inputs.description import Input
+
+if TYPE_CHECKING:
+    from halocline.decide.outputs import Output
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -147,7 +150,8 @@ class ModelSpec(msgspec.Struct, frozen=True):
     model nor the user has said what the numbers are; `score_output` names the output that holds one
     row of class scores `[batch, classes]`. `digest` is `sha256:…` of the model's file where somebody has
     worked it out, else empty (see `OnnxModel.digest`). `input` says what the one input means, where that
-    was described: how a raw sample becomes its tensor.
+    was described: how a raw sample becomes its tensor; `output` how the outputs of a task other than
+    classification are read, where that was said.
     """
 
     ref: ModelRef
@@ -159,6 +163,38 @@ class ModelSpec(msgspec.Struct, frozen=True):
     task: Task = Task.CLASSIFY
     digest: str = ""
     input: Input | None = None
+    output: "Output | None" = None
+
+
+class Boxes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What was found in one picture: the value of a detector's answer. No boxes is an answer too.
+
+    `xyxy` float32 `[n, 4]`: left, top, right, bottom, in fractions 0..1 of the picture. `index` int64 `[n]`
+    is the class of each box, `scores` float32 `[n]` how likely it is, `labels` its name; None without names.
+    """
+
+    xyxy: Array
+    index: Array
+    scores: Array
+    labels: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A number and the range that the model gives for it: the value of a regressor's answer."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Anomaly(msgspec.Struct, frozen=True):
+    """An anomaly score, and the verdict by the model's threshold: the value of a scorer's answer."""
+
+    score: float
+    is_anomaly: bool
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,8 +215,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What one model says of one sample.
 
-    `value` has the task's shape: the label (or class index without labels) of a classifier, boxes,
-    a number, an anomaly score. `scores` are class probabilities `[classes]`, where the task has them;
+    `value` has the task's shape: the label (or class index without labels) of a classifier, `Boxes`,
+    `Interval` or `Anomaly`. `scores` are class probabilities `[classes]`, where the task has them;
     `outputs` are the model's own outputs for this row, by name, the batch axis removed.
     """
 

@@ -1,11 +1,15 @@
 """The cloud is asked about what it has not said yet, and about nothing else."""
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from tuning_parts import Cloud, EdgeModel, rows, table
 
 from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.tuning.gather import gather
+from halocline.tuning.rows import Labelled
 
 X, TRUTH, ANSWERS = rows(300)
 
@@ -128,3 +132,108 @@ def test_to_cloud_changes_what_travels(tmp_path):
 def test_a_batch_of_no_rows_is_refused():
     with pytest.raises(Misconfigured, match="batch_rows must be 1 or more, got 0"):
         gather(EdgeModel(), Cloud(table(X, ANSWERS)), X, batch_rows=0)
+
+
+class Samples(Sequence):
+    """Rows that are read when they are asked for; some cannot be."""
+
+    def __init__(self, x, broken=()):
+        self.x = x
+        self.broken = broken
+        self.most = self.held = 0
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, at):
+        if at in self.broken:
+            raise ValueError(f"{at}.jpg is damaged")
+        return self.x[at]
+
+
+def with_input(spec, said):
+    known = {name: getattr(spec, name) for name in spec.__struct_fields__}
+    return SimpleNamespace(**(known | {"input": said}))
+
+
+class Described(EdgeModel):
+    """Takes raw samples, a list of them; each is text like "0.1 0.2 0.7"."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = SimpleNamespace(
+            **{name: getattr(self.spec, name) for name in self.spec.__struct_fields__}
+        )
+        self.spec.input = "text"
+        self.chunks = []
+
+    def conform_batch(self, batch):
+        assert isinstance(batch, list)
+        self.chunks.append(len(batch))
+        try:
+            return {"x": np.asarray([[float(each) for each in text.split()] for text in batch], np.float32)}
+        except ValueError as exc:
+            raise Rejected("HAL-303", str(exc)) from None
+
+
+def test_samples_are_read_when_their_turn_comes_and_give_what_the_array_gives(tmp_path):
+    whole = gather(EdgeModel(), Cloud(table(X, ANSWERS)), X, cache=False, batch_rows=100)
+    cloud = Cloud(table(X, ANSWERS))
+    lazy = gather(EdgeModel(), cloud, Samples(X), cache=tmp_path, batch_rows=100)
+    assert cloud.rows == [100, 100, 100]
+    assert np.array_equal(lazy.scores, whole.scores)
+    assert np.array_equal(lazy.cloud_index, whole.cloud_index)
+    assert np.array_equal(lazy.inputs["x"], whole.inputs["x"])
+    again = Cloud(table(X, ANSWERS))
+    gather(EdgeModel(), again, X, cache=tmp_path)
+    assert again.rows == []  # a row is known by what travels, however it was given
+
+
+def test_each_tier_makes_its_own_tensor_of_a_raw_sample():
+    text = [" ".join(map(str, row)) for row in X.tolist()]
+    edge = Described()
+    seen = gather(edge, table(X, ANSWERS), text, cache=False, batch_rows=128)
+    assert edge.chunks == [128, 128, 44]
+    assert np.array_equal(seen.scores, X)
+    cloud = Cloud(table(X[:, ::-1], ANSWERS))
+    cloud.spec = with_input(cloud.spec, "text, the other way round")
+    cloud.prepare = lambda samples: {"x": edge.conform_batch(samples)["x"][:, ::-1]}
+    seen = gather(edge, cloud, text, cache=False)
+    assert np.array_equal(seen.scores, X)
+    assert np.array_equal(seen.cloud_index, ANSWERS.argmax(axis=1))
+    with pytest.raises(Misconfigured, match="to_cloud has nothing to do"):
+        gather(edge, cloud, text, cache=False, to_cloud=lambda x: x)
+
+
+def test_a_sample_that_cannot_be_read_is_left_out_and_named():
+    seen = gather(EdgeModel(), table(X, ANSWERS), Samples(X, broken={7, 299}), cache=False)
+    rest = np.delete(np.arange(300), [7, 299])
+    assert (seen.rows, seen.given) == (298, 300)
+    assert np.array_equal(seen.scores, X[rest])
+    assert np.array_equal(seen.places, rest)
+    assert [each.row for each in seen.left_out] == [7, 299]
+    assert "2 of the 300 samples could not be read and are left out: row 7: 7.jpg is damaged" in seen.notes[0]
+    labelled = Labelled(TRUTH, None)
+    labelled.read(seen.edge, TRUTH.max() + 1, seen.given)
+    truth, _ = labelled.of(seen.places)
+    assert truth is not None
+    assert np.array_equal(truth.index, TRUTH[rest])
+    with pytest.raises(ValueError, match=r"7\.jpg is damaged"):
+        gather(EdgeModel(), table(X, ANSWERS), Samples(X, broken={7}), cache=False, strict=True)
+
+
+def test_where_no_sample_can_be_read_the_fault_is_told_at_once():
+    samples = Samples(X, broken=range(300))
+    with pytest.raises(ValueError, match=r"19\.jpg is damaged"):
+        gather(EdgeModel(), table(X, ANSWERS), samples, cache=False)
+    with pytest.raises(Rejected, match=r"the first sample is the file a\.jpg: say what its input means"):
+        gather(EdgeModel(), table(X, ANSWERS), ["a.jpg"] * 30, cache=False)
+
+
+def test_a_sample_of_another_shape_is_left_out():
+    samples = Samples([*X[:3], np.ones(4)])
+    seen = gather(EdgeModel(), table(X, ANSWERS), samples, cache=False)
+    assert (seen.rows, len(seen.left_out)) == (3, 1)
+    assert seen.left_out[0].why == "it has the shape [4], and the first sample has [3]"
+    with pytest.raises(Rejected, match="shape"):
+        gather(EdgeModel(), table(X, ANSWERS), samples, cache=False, strict=True)

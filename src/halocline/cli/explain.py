@@ -33,7 +33,8 @@ def explain(code: str, /, *, json: Json = False) -> int:
 def _name(code: str) -> str:
     name = f"HAL-{code}" if code.isdecimal() else code.upper()
     if name not in CATALOGUE:
-        near = get_close_matches(name, CATALOGUE, 1)
+        begun = [known for known in CATALOGUE if known.startswith(name)]  # somebody lost the last digit
+        near = begun or get_close_matches(name, CATALOGUE, 1)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise Misconfigured("HAL-102", f"there is no error code {code!r}. {hint}Codes look like HAL-301")
     return name

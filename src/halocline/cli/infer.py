@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from halocline.cli.data import read_rows
 from halocline.cli.output import Json, finite, print_json, print_table, seconds
-from halocline.errors import Misconfigured
+from halocline.data.arrays import read_rows
+from halocline.errors import HaloclineError, Misconfigured
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec
 
@@ -187,7 +187,10 @@ def _look(source: Source, given: Array | Feed, rows: int) -> Iterator[Row]:
     for at in range(min(rows, count) if rows else count):
         one = {name: array[at : at + 1] for name, array in feed.items()}
         began_s = time.perf_counter()
-        answer = source.ask(one)
+        try:
+            answer = source.ask(one)
+        except HaloclineError as exc:
+            raise type(exc)(exc.code, f"row {at}: {exc.message}") from exc
         yield Row(at, answer.value, answer.confidence, time.perf_counter() - began_s, answer.outputs)
 
 

@@ -72,7 +72,7 @@ def tune(
     import halocline as hc
     from halocline.cli.told_tuned import Told
     from halocline.tuning.plot import check_picture
-    from halocline.wire.policy_file import diff_policy, read_policy
+    from halocline.wire.policy_file import diff_policy, read_policy, write_policy
 
     if plot is not None:
         check_picture(plot)
@@ -86,30 +86,32 @@ def tune(
     }
     in_force = policy or (out if out.exists() else None)
     before = None if in_force is None else read_policy(in_force)
-    rows, unread = read_labelled(tiers.data, must=False)
-    held_out, _ = (None, []) if test is None else read_labelled(test, must=True)
     seen = None
-    with opened(tiers) as (edge, cloud), progress_on_stderr() as progress:
-        how: dict[str, Any] = {**asking(tiers), "progress": progress}
-        tuned = hc.tune(
-            edge,
-            cloud,
-            rows.inputs,
-            rows.labels,
-            rows.groups,
-            novelty=novelty,
-            novelty_output=novelty_output,
-            **target,
-            **how,
-        )
-        if held_out is not None:
-            unread += overlap(rows, held_out, tiers.data, test)
-            given = (held_out.inputs, held_out.labels, held_out.groups)
-            seen = hc.evaluate(edge, cloud, tuned, *given, **how)
+    with opened(tiers) as (edge, cloud):
+        reading: dict[str, Any] = {"group_by": tiers.group_by, "strict": tiers.strict, "model": edge}
+        rows, unread = read_labelled(tiers.data, must=False, **reading)
+        held_out, _ = (None, []) if test is None else read_labelled(test, must=True, **reading)
+        with progress_on_stderr() as progress:
+            how: dict[str, Any] = {**asking(tiers), "progress": progress}
+            tuned = hc.tune(
+                edge,
+                cloud,
+                rows.samples,
+                rows.labels,
+                rows.groups,
+                novelty=novelty,
+                novelty_output=novelty_output,
+                **target,
+                **how,
+            )
+            if held_out is not None:
+                unread += overlap(rows, held_out, tiers.data, test)
+                given = (held_out.samples, held_out.labels, held_out.groups)
+                seen = hc.evaluate(edge, cloud, tuned, *given, **how)
     changes = None if before is None else diff_policy(before, tuned.file)
     drawn = () if plot is None else tuned.curve.write(plot)
     if not dry_run:
-        tuned.save(out)
+        write_policy(out, tuned.file, (*unread, *tuned.warnings))
     told = Told(
         tiers=tiers,
         tuned=tuned,

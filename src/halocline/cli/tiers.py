@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from halocline.cli.data import Data, read_data
 from halocline.errors import Misconfigured
 
 if TYPE_CHECKING:
     from halocline.adapters.http import RemoteModel
     from halocline.adapters.onnxruntime import OnnxModel
+    from halocline.data import Dataset, Series
 
 _MODELS = Group("The models, where they do not say it themselves", sort_key=2)
 _LINK = Group("The cloud behind a URL", sort_key=3)
@@ -31,10 +31,20 @@ class Tiers:
     data: Annotated[
         Path,
         Parameter(
-            help="An .npz file: x (or inputs, or one array for each input), y or labels (names or class "
-            "numbers), group or groups (patient, speaker, device)."
+            help="Your rows: an .npz file (x or inputs, y or labels, group or groups), a folder of class "
+            "folders of pictures or sounds, a CSV table, COCO or Parquet. See `halocline data check`."
         ),
     ]
+    group_by: Annotated[
+        str | None,
+        Parameter(
+            help="A regular expression that finds the group (patient, speaker, device) in a file's name."
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Refuse the data where one row cannot be used."),
+    ] = False
     labels: Annotated[
         Path | None,
         Parameter(group=_MODELS, help="Class names of the edge model, one a line, or a .json list."),
@@ -105,33 +115,47 @@ def asking(tiers: Tiers) -> dict[str, Any]:
         "cache": False if tiers.no_cache else None,
         "timeout_s": tiers.timeout_s,
         "batch_rows": tiers.batch_rows,
+        "strict": tiers.strict,
     }
 
 
-def read_labelled(path: Path, *, must: bool) -> tuple[Data, list[str]]:
-    """The data, and what to say of them.
+def read_labelled(
+    path: Path, *, must: bool, group_by: str | None = None, strict: bool = False, model: object = None
+) -> tuple["Dataset", list[str]]:
+    """The data as the model takes them, and what to say of them.
 
-    Raises Misconfigured (HAL-304) where labels must be there and are not.
+    Raises Misconfigured (HAL-304) where labels must be there and are not, and as `data.read` does.
     """
-    data = read_data(path)
+    from halocline.data import read
+    from halocline.data.dataset import told_bad
+
+    with progress_on_stderr("looking at the data") as progress:
+        data = read(path, strict=strict, group_by=group_by, series=series_of(model), progress=progress)
     if must and data.labels is None:
         raise Misconfigured(
             "HAL-304",
             f"{path} has no labels, and what is right cannot be counted without: add an array y"
             + (f" (it holds {', '.join(data.unread)}, which is not read)" if data.unread else ""),
         )
-    return data, [f"{path} also holds {name}, which is not read" for name in data.unread]
+    said = [f"{path} also holds {name}, which is not read" for name in data.unread]
+    return data, said + ([f"{path}: {told_bad(data.bad)}"] if data.bad else [])
 
 
-def overlap(one: Data, other: Data, *paths: Path | None) -> list[str]:
+def series_of(model: object) -> "Series | None":
+    """How a table is cut into windows for a model that takes a series."""
+    from halocline.data import Series
+
+    said: Any = getattr(getattr(model, "spec", None), "input", None)
+    if not hasattr(said, "window") or not hasattr(said, "columns"):
+        return None
+    return Series(said.window, said.hop, said.columns if isinstance(said.columns, tuple) else ())
+
+
+def overlap(one: "Dataset", other: "Dataset", *paths: Path | None) -> list[str]:
     """That some rows are in both files, where they are."""
-    from halocline.tuning.store import row_keys
+    from halocline.data.keys import sample_keys
 
-    known, tested = (
-        list(row_keys(data.inputs if isinstance(data.inputs, dict) else {"x": data.inputs}))
-        for data in (one, other)
-    )
-    shared = len(set(known) & set(tested))
+    shared = len(set(sample_keys(one)) & set(sample_keys(other)))
     if not shared:
         return []
     return [f"{shared} rows are in both {paths[0]} and {paths[1]}: a policy looks good on rows that chose it"]
@@ -152,14 +176,14 @@ def share(flag: str, text: str) -> float:
 
 
 @contextmanager
-def progress_on_stderr() -> Iterator[Callable[[int, int], None]]:
-    """Shows how many rows the cloud has answered, where somebody watches and it takes a while."""
+def progress_on_stderr(doing: str = "asking the cloud") -> Iterator[Callable[[int, int], None]]:
+    """Shows how many rows are done, where somebody watches and it takes a while."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     bar = Progress(
-        TextColumn("asking the cloud"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

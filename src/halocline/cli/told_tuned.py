@@ -15,7 +15,7 @@ from halocline.cli.words import interval, lines_of, percent, print_block, thresh
 from halocline.decide.told import counted
 from halocline.tuning import Evaluation, Tuned
 from halocline.tuning.curve import Point
-from halocline.tuning.gather import CloudCost
+from halocline.tuning.desk import CloudCost
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """See to what follows a reply: a spot check that is sent, or what an escalation tells of the promise."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,12 +13,12 @@ from halocline.edge.corrections import Corrections
 from halocline.edge.escalation import Escalation
 from halocline.edge.judge import Judge, Judged
 from halocline.edge.reading import CloudRows, Rows
-from halocline.edge.replies import Replies
+from halocline.edge.replies import Replies, is_same
 from halocline.edge.route import Route
 from halocline.edge.watching import Watching
 from halocline.errors import Misconfigured
 from halocline.ports import Feed
-from halocline.records import Mode, Reason, Reply, Tier
+from halocline.records import Anomaly, Boxes, Interval, Mode, Reason, Reply, Tier
 
 if TYPE_CHECKING:
     from halocline.wire.policy_file import PolicyFile
@@ -49,14 +49,21 @@ class Following:
 
     def one(self, index: int, sureness: float, feed: Feed, reply: Reply) -> None:
         """After one reply; `index` is the class that the edge gave."""
+        self.watching.answered((reply.reason,))
         gap = 0 if self.checks is None else self.checks.draw()
         if (gap or self.watching.every_row_is_a_check) and self._is_to_be_sent(gap, index, sureness, reply):
             self._send(feed, [_Drawn(reply, gap, sureness)])
 
     def many(
-        self, rows: Rows, judged: Judged, feed: Feed, replies: Sequence[Reply], threshold: float | None
+        self, rows: Rows, judged: Judged | None, feed: Feed, replies: Sequence[Reply], threshold: float | None
     ) -> None:
-        """After a batch, of which `rows` is what the edge said; `threshold` is the request's own."""
+        """After a batch, of which `rows` is what the edge said; `threshold` is the request's own.
+
+        `judged` is None where the mode decided, and not the gate: there is nothing to check then.
+        """
+        self.watching.answered([reply.reason for reply in replies])
+        if judged is None:
+            return
         if threshold is not None:
             self.watching.overridden(threshold, len(replies))
             return
@@ -65,7 +72,8 @@ class Following:
         up: list[int] = []
         for at in range(len(replies)) if self.watching.every_row_is_a_check else gaps:
             gap, sureness = gaps.get(at, 0), float(judged.sureness[at])
-            if self._is_to_be_sent(gap, int(rows.index[at]), sureness, replies[at]):
+            value = None if rows.values is None else rows.values[at]
+            if self._is_to_be_sent(gap, int(rows.index[at]), sureness, replies[at], value):
                 up.append(at)
         if up:
             self._send(
@@ -73,12 +81,15 @@ class Following:
                 [_Drawn(replies[at], gaps[at], float(judged.sureness[at])) for at in up],
             )
 
-    def _is_to_be_sent(self, gap: int, index: int, sureness: float, reply: Reply) -> bool:
-        """Whether a row that was drawn needs a check; of one that went up, take what it tells."""
+    def _is_to_be_sent(self, gap: int, index: int, sureness: float, reply: Reply, value: Any = None) -> bool:
+        """Whether a row that was drawn needs a check; of one that went up, take what it tells.
+
+        `value` is what the edge said of it, where its task is not classification.
+        """
         if reply.tier is Tier.CLOUD:
-            if reply.index is None:
+            if reply.index is None and value is None:
                 return False  # without classes there is no telling what is lost
-            differs = index != reply.index
+            differs = index != reply.index if value is None else not is_same(value, reply.value)
             if gap:
                 self.watching.checked(gap, sureness, stayed=False, differs=differs)
             else:
@@ -96,7 +107,8 @@ class Following:
         def arrived(cloud: CloudRows) -> None:
             verdicts = self._replies.corrections(cloud, ids, replied, probability)
             for each, correction in zip(drawn, verdicts, strict=True):
-                if correction.prediction.index is not None:
+                said = correction.prediction
+                if said.index is not None or isinstance(said.value, Boxes | Interval | Anomaly):
                     self.watching.checked(each.gap, each.sureness, stayed=True, differs=correction.changed)
                 self._corrections.put(correction)
 

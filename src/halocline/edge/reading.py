@@ -1,18 +1,21 @@
 """Read a model's raw outputs as class indices, confidences and probabilities."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
 
-from halocline.decide.gate import NO_CLASS, NO_CONFIDENCE, Policy, confidence_of
+from halocline.decide.gate import NO_CLASS, NO_CONFIDENCE, Policy, Score, confidence_of
 from halocline.decide.labels import match_labels, to_edge_order
 from halocline.decide.one_row import RowProbabilities, RowReader, row_probabilities, row_reader
 from halocline.decide.scores import probabilities, why_invalid
 from halocline.errors import Misconfigured
 from halocline.ports import Answered, Failed
-from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
+from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind, Task
+
+if TYPE_CHECKING:
+    from halocline.decide.tasks.answers import TaskReader
 
 ConfidenceFn: TypeAlias = Callable[[Mapping[str, Array]], Array]
 """Outputs by name, each `[rows, …]`, to one confidence in [0, 1] a row, `[rows]`.
@@ -25,13 +28,15 @@ class Rows(msgspec.Struct, frozen=True):
     """A batch as read: index int64 `[rows]`, confidence float64 `[rows]`, probabilities `[rows, classes]`.
 
     `index` is NO_CLASS, and `probs` None, where the model has no class scores; a row whose scores hold
-    NaN has NO_CLASS and NO_CONFIDENCE.
+    NaN has NO_CLASS and NO_CONFIDENCE. `values` are the answers of a task other than classification,
+    None for a row without one.
     """
 
     index: Array
     confidence: Array
     probs: Array | None
     outputs: Mapping[str, Array]
+    values: Sequence[Any] | None = None
 
 
 class CloudRows(msgspec.Struct, frozen=True):
@@ -45,20 +50,30 @@ class CloudRows(msgspec.Struct, frozen=True):
 class EdgeReader:
     """Reads the edge model's outputs under one policy.
 
-    Raises Misconfigured: HAL-202 (no telling what the scores are), HAL-102 (no such class).
+    Raises Misconfigured: HAL-202 (no telling what the scores are), HAL-102 (no such class, or a setting
+    that only a classifier has), HAL-330, HAL-331 (no telling how another task's outputs are read).
     """
 
     def __init__(self, spec: ModelSpec, policy: Policy, confidence: ConfidenceFn | None) -> None:
         self._names = [output.name for output in spec.outputs]
         self._policy = policy
         self._confidence = confidence
+        self.task: TaskReader | None = None
+        """Reads the outputs of a task other than classification; None where `confidence` alone does."""
+        if spec.task is not Task.CLASSIFY:
+            _check_no_classifier(spec, policy)
+            if spec.output is not None or confidence is None:
+                from halocline.decide.tasks import task_reader  # a classifier need not load it
+
+                self.task = task_reader(spec, spec.labels)
         self._kind: ScoreKind | None = spec.score_kind if spec.score_output is not None else None
-        if self._kind is None and confidence is None:
+        if self._kind is None and confidence is None and self.task is None:
             raise Misconfigured(
                 "HAL-202",
                 f"{spec.ref}: its graph does not show whether "
                 f"{spec.score_output or 'the output'} holds logits or probabilities. "
-                'Try load(…, scores="logits") or scores="probabilities"',
+                'Try load(…, scores="logits") or scores="probabilities"; or the task of no classifier: '
+                "load(…, task=DetectOutput(…)), RegressOutput(…) or ScoreOutput(…)",
             )
         self.score_at = self._names.index(spec.score_output) if spec.score_output in self._names else 0
         self.classes = _class_count(spec)
@@ -89,6 +104,8 @@ class EdgeReader:
     def read(self, outputs: Sequence[Array]) -> Rows:
         """A whole batch."""
         named = dict(zip(self._names, outputs, strict=True))
+        if self.task is not None:
+            return _read_task(self.task, named, len(outputs[0]), self._confidence)
         probs = None if self._kind is None else self.probabilities(outputs[self.score_at])
         if probs is not None:
             index, confidence = confidence_of(probs, self._policy.score)
@@ -114,22 +131,47 @@ class CloudReader:
         self._classes = classes
         self._label_map = label_map
         self._confidence = confidence
+        self._is_task = edge.task is not Task.CLASSIFY and (edge.output is not None or confidence is None)
+        self._task: TaskReader | None = None
         self._edge_classifies = edge.score_kind is not None and edge.score_output is not None
         self._matched: tuple[ModelSpec | None, Array | None] | None = None
         self._told = False
 
     def match(self, cloud: ModelSpec | None) -> Array | None:
-        """The class mapping for this cloud model. Raises Misconfigured (HAL-204) on a mismatch.
+        """The class mapping for this cloud model. Raises Misconfigured (HAL-204, HAL-330, …) on a mismatch.
 
         There is none as long as the cloud model is not known.
         """
         matched = self._matched
         if matched is None or matched[0] is not cloud:
+            self._check_task(cloud)
             mapping = (
                 None if cloud is None else match_labels(self._edge.labels, cloud.labels, self._label_map)
             )
+            if self._is_task and cloud is not None:
+                self._task = self._task_reader(cloud, mapping)
             self._matched = matched = (cloud, mapping)
         return matched[1]
+
+    def _check_task(self, cloud: ModelSpec | None) -> None:
+        """Raise Misconfigured (HAL-332) where the cloud is known, and not known to do what the edge does."""
+        if cloud is None or _is_function(cloud) or cloud.task is self._edge.task:
+            return
+        if self._is_task or self._edge_classifies:
+            raise Misconfigured(
+                "HAL-332",
+                f"the edge's task is {self._edge.task}, and {cloud.ref} is taken to {cloud.task}. "
+                "State it where that is wrong: connect(…, task=…), load(…, task=…)",
+            )
+
+    def _task_reader(self, cloud: ModelSpec, mapping: Array | None) -> "TaskReader":
+        from halocline.decide.tasks import task_reader
+
+        edge = self._edge
+        cloud = msgspec.structs.replace(cloud, labels=cloud.labels or edge.labels)
+        if _is_function(cloud):
+            cloud = msgspec.structs.replace(edge, ref=cloud.ref, labels=cloud.labels)
+        return task_reader(cloud, edge.labels or cloud.labels, mapping)
 
     def read(self, answer: Answered, cloud: ModelSpec | None, rows: int) -> CloudRows | Failed:
         """The answer as rows, or why it is none."""
@@ -155,6 +197,8 @@ class CloudReader:
                 raise ValueError(
                     f"the output {name!r} has the shape {list(array.shape)}, expected {rows} rows"
                 )
+        if self._is_task:
+            return CloudRows(self._task_rows(answer.outputs, cloud, rows), answer.model, answer.elapsed_s)
         raw = self._scores(answer.outputs, cloud)
         if raw is None:
             index, probs = np.full(rows, NO_CLASS), None
@@ -170,6 +214,16 @@ class CloudReader:
             probs = to_edge_order(probabilities(raw, kind), mapping, self._classes or raw.shape[1])
             index, confidence = _largest(probs)
         return CloudRows(Rows(index, confidence, probs, answer.outputs), answer.model, answer.elapsed_s)
+
+    def _task_rows(self, outputs: Mapping[str, Array], cloud: ModelSpec | None, rows: int) -> Rows:
+        if self._task is None or cloud is None:
+            raise ValueError("the cloud has not said what its model gives")
+        if _is_function(cloud) and len(outputs) == len(self._edge.outputs) == 1:  # it may name none
+            outputs = {self._edge.outputs[0].name: next(iter(outputs.values()))}
+        read = _read_task(self._task, outputs, rows, None)
+        if read.values is None or any(value is None for value in read.values):
+            raise ValueError("the outputs hold NaN")
+        return read
 
     def _scores(self, outputs: Mapping[str, Array], cloud: ModelSpec | None) -> Array | None:
         """The output with the class scores; None where the tiers do not classify, as far as is known."""
@@ -195,6 +249,29 @@ def _largest(probs: Array) -> tuple[Array, Array]:
         return np.array([values.index(top)]), np.array([top])
     index = probs.argmax(axis=1)
     return index, probs[np.arange(len(probs)), index]
+
+
+def _is_function(cloud: ModelSpec) -> bool:
+    """Whether nothing is told of the outputs: what a function gives is taken to be what the edge gives."""
+    return not cloud.outputs and cloud.output is None
+
+
+def _read_task(
+    task: "TaskReader", outputs: Mapping[str, Array], rows: int, confidence: ConfidenceFn | None
+) -> Rows:
+    said = task.read(outputs, rows)
+    sure = said.confidence if confidence is None else _own_confidence(confidence, outputs, rows)
+    return Rows(np.full(rows, NO_CLASS), sure, None, outputs, said.values)
+
+
+def _check_no_classifier(spec: ModelSpec, policy: Policy) -> None:
+    """Raise Misconfigured (HAL-102) for settings that would have no effect."""
+    if policy.class_thresholds or policy.temperature != 1.0 or policy.score is not Score.MAX_SOFTMAX:
+        raise Misconfigured(
+            "HAL-102",
+            f"class_thresholds, temperature and score read class scores; leave them out, for {spec.ref} is "
+            f"said to {spec.task}",
+        )
 
 
 def _own_confidence(function: ConfidenceFn, outputs: Mapping[str, Array], rows: int) -> Array:

@@ -154,11 +154,15 @@ class Replies:
         """
         for at, (request_id, value) in enumerate(zip(ids, replied, strict=True)):
             said = self._prediction(cloud.rows, at, cloud.model)
+            if cloud.rows.values is None:
+                same = said.index is not None and said.value == value
+            else:
+                same = is_same(said.value, value)
             yield Correction(
                 id=request_id,
                 prediction=said,
                 replied=value,
-                changed=said.index is None or said.value != value,
+                changed=not same,
                 cloud_s=cloud.elapsed_s,
                 probability=probability,
             )
@@ -166,8 +170,11 @@ class Replies:
     def value(self, rows: Rows, at: int) -> Any:
         """What a reply calls `value`: the label, or the class index without labels.
 
-        None where the scores hold NaN; the row's outputs where the model has no class scores.
+        None where the scores hold NaN; the row's outputs where the model has no class scores. Of a task
+        other than classification it is what that task's reader gave.
         """
+        if rows.values is not None:
+            return rows.values[at]
         index = int(rows.index[at])
         if index >= 0:
             return index if self._labels is None else self._labels[index]
@@ -186,6 +193,13 @@ class Replies:
             scores=None if rows.probs is None else rows.probs[at],
             outputs=_row_of(rows, at),
         )
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two answers of a task other than classification say the same (see `decide/tasks/same.py`)."""
+    from halocline.decide.tasks import same  # a classifier need not load it
+
+    return same.is_same(one, other)
 
 
 def outcome_of(reply: Reply, request: Request | None) -> Outcome:

@@ -1,10 +1,11 @@
 """Ask both tiers about rows of data: what each says of every row, and what asking took."""
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -16,20 +17,21 @@ from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient,
 from halocline.folders import cache_folder
 from halocline.ports import Failed, Feed, Function, Model, Upstream
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
-from halocline.tuning.store import AnswerStore, row_keys
-from halocline.wire import oip
+from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
+from halocline.tuning.intake import Intake, LeftOut, Ready, count, is_described, joined, own_intake, sliced
+from halocline.tuning.store import AnswerStore
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the rows done and the rows to do."""
+Check: TypeAlias = Callable[[ModelSpec, int, int], None]
+"""Called with the edge model, its classes and the rows before the cloud is asked; raises what is wrong."""
 
 Cache: TypeAlias = Path | str | bool | None
 """A folder for the cloud's answers; None or True: the user's cache folder; False: keep none."""
 
 BATCH_ROWS = 256
-BATCH_BYTES = 4 << 20
-"""A call carries at most so much: servers refuse more than they allow."""
 LONGEST_REST_S = 60.0
 TIMED_ROWS = 100
+NAMED = 3
+"""So many samples that are left out are named in a note."""
 TRIES = 5
 """So often a cloud that says "later" (429, 503) is asked again."""
 
@@ -52,19 +54,6 @@ class Latency(msgspec.Struct, frozen=True):
     p50_s: float
     p99_s: float
     calls: int
-
-
-class CloudCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What asking the cloud took: rows asked now and rows known already, calls, bytes of request bodies.
-
-    `oldest_s` is when the oldest of the known answers was asked for, in seconds since the epoch.
-    """
-
-    rows_asked: int = 0
-    rows_known: int = 0
-    calls: int = 0
-    bytes_up: int = 0
-    oldest_s: float | None = None
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -90,6 +79,10 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cloud_s: Latency | None
     """None where no call was made to time it."""
     notes: tuple[str, ...] = ()
+    given: int
+    """How many rows were given; `places` int64 `[rows]` says which of them these are."""
+    places: Array
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -100,7 +93,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def gather(
     edge: Model,
     cloud: Upstream | Model | Function,
-    inputs: Array | Feed,
+    inputs: Array | Feed | Sequence[Any],
     *,
     to_cloud: Callable[[Array], Array] | None = None,
     label_map: Mapping[str, str] | None = None,
@@ -109,10 +102,14 @@ def gather(
     batch_rows: int = BATCH_ROWS,
     latency_calls: int = 0,
     progress: Progress | None = None,
+    strict: bool = False,
+    check: Check | None = None,
 ) -> Gathered:
     """Ask both tiers about every row, the cloud only about rows that it has not answered before.
 
-    What the cloud says is kept as it comes: after a failure the next attempt goes on from there.
+    Raw samples (paths, bytes, arrays) are read and made ready `batch_rows` at a time, by the description
+    of each tier; one that cannot be is left out and named, unless `strict`. What the cloud says is kept as
+    it comes: after a failure the next attempt goes on from there.
     `latency_calls` rows are sent one by one besides, to time the cloud.
     Raises Rejected (HAL-301, HAL-302, HAL-303) for rows that the edge model cannot take, Transient,
     Rejected or Untrusted where the cloud gives no answer, Misconfigured (HAL-111) where the cache
@@ -121,18 +118,33 @@ def gather(
     if batch_rows < 1:
         raise Misconfigured("HAL-101", f"batch_rows must be 1 or more, got {batch_rows}")
     local = edge_of(edge)
-    feed = local.conform_batch(inputs)
     reader = EdgeReader(local.spec, Policy(), None)
     kind = local.spec.score_kind
     assert kind is not None  # or EdgeReader would have refused
-    outputs = _run_edge(local, feed, min(batch_rows, BATCH_ROWS))
     name = local.spec.outputs[reader.score_at].name
+    if check is not None and reader.classes is not None:
+        check(local.spec, reader.classes, _rows_given(local, inputs))
+        check = None
     with _asked(cloud) as upstream:
-        asking = _Asking(upstream, cloud, local.spec, outputs[name].shape[1], label_map, timeout_s)
-        travelling = _travelling(feed, to_cloud)
+        own = own_intake(local.spec, upstream, _spec_of(cloud, upstream, timeout_s))
+        intake = Intake(local, own, inputs, to_cloud, strict=strict)
+        run = _run_edge(local, intake, min(batch_rows, BATCH_ROWS))
+        first = next(run)
+        classes = first.outputs[name].shape[1]
+        if check is not None:
+            check(local.spec, classes, intake.rows)
+        asking = _Asking(upstream, cloud, local.spec, classes, label_map, timeout_s)
+        parts, head = [], _Head(max(1, latency_calls))
         with _store(asking.identity, cache) as store:
-            probs, cost = asking.ask(travelling, store, batch_rows, progress)
-        cloud_s, cost = asking.time(travelling, latency_calls, cost)
+            desk = Desk(asking.answers, store, batch_rows, intake.rows, progress)
+            for part in itertools.chain([first], run):
+                desk.take(part.ready.travelling)
+                head.take(part.ready.travelling)
+                parts.append(part)
+            probs, cost = desk.finish()
+        cloud_s, cost = asking.time(head.feed, latency_calls, cost)
+        feed = intake.whole([part.ready.feed for part in parts])
+        outputs = joined([part.outputs for part in parts])
         return Gathered(
             edge=local.spec,
             edge_digest=_digest_of(local) or "",
@@ -144,23 +156,68 @@ def gather(
             cloud_digest=asking.digest,
             cloud_index=probs.argmax(axis=1),
             cost=cost,
-            row_bytes=_body_bytes({each: array[:1] for each, array in travelling.items()}),
+            row_bytes=body_bytes(sliced(head.feed, 0, 1)),
             edge_s=_edge_latency(local, feed),
             cloud_s=cloud_s,
-            notes=asking.notes(cost),
+            notes=(*_of_left_out(intake), *asking.notes(cost)),
+            given=intake.rows,
+            places=np.concatenate([part.ready.places for part in parts]),
+            left_out=tuple(intake.left_out),
         )
 
 
-def _run_edge(edge: Model, feed: Feed, batch_rows: int) -> dict[str, Array]:
+def _rows_given(edge: Model, inputs: Any) -> int:
+    """How many rows there are. Raises as `conform` does where they are arrays that the edge cannot take."""
+    if isinstance(inputs, np.ndarray | Mapping) and not is_described(edge):
+        return count(edge.conform_batch(inputs))
+    return len(inputs)
+
+
+class _Part(NamedTuple):
+    """A chunk of rows, and what the edge says of them."""
+
+    ready: Ready
+    outputs: Mapping[str, Array]
+
+
+class _Head:
+    """The first rows of what travels, kept to time the cloud with."""
+
+    def __init__(self, rows: int) -> None:
+        self._left = rows
+        self._feeds: list[Feed] = []
+
+    def take(self, feed: Feed) -> None:
+        if self._left > 0:
+            self._feeds.append(sliced(feed, 0, self._left))
+            self._left -= count(feed)
+
+    @property
+    def feed(self) -> Mapping[str, Array]:
+        return joined(self._feeds)
+
+
+def _run_edge(edge: Model, intake: Intake, rows: int) -> Iterator[_Part]:
     names = [each.name for each in edge.spec.outputs]
-    parts = [edge.run(_slice(feed, at, batch_rows)) for at in range(0, _count(feed), batch_rows)]
-    return {name: np.concatenate([np.asarray(part[at]) for part in parts]) for at, name in enumerate(names)}
+    for ready in intake.chunks(rows):
+        outputs = [np.asarray(each) for each in edge.run(ready.feed)]
+        yield _Part(ready, dict(zip(names, outputs, strict=True)))
+
+
+def _of_left_out(intake: Intake) -> tuple[str, ...]:
+    """Which samples could not be made ready."""
+    left = intake.left_out
+    if not left:
+        return ()
+    named = "; ".join(f"row {each.row}: {each.why}" for each in left[:NAMED])
+    more = f"; and {len(left) - NAMED} more" if len(left) > NAMED else ""
+    return (f"{len(left)} of the {intake.rows} samples could not be read and are left out: {named}{more}",)
 
 
 def _edge_latency(edge: Model, feed: Feed) -> Latency:
     took_s = []
-    for at in range(min(TIMED_ROWS, _count(feed))):
-        row = _slice(feed, at, 1)
+    for at in range(min(TIMED_ROWS, count(feed))):
+        row = sliced(feed, at, 1)
         began_s = time.perf_counter()
         edge.run(row)
         took_s.append(time.perf_counter() - began_s)
@@ -172,12 +229,6 @@ def _latency(took_s: list[float]) -> Latency:
     return Latency(float(p50), float(p99), len(took_s))
 
 
-def _travelling(feed: Feed, to_cloud: Callable[[Array], Array] | None) -> dict[str, Array]:
-    if to_cloud is None:
-        return dict(feed)
-    return {name: np.asarray(to_cloud(array)) for name, array in feed.items()}
-
-
 @contextlib.contextmanager
 def _asked(cloud: Upstream | Model | Function) -> Iterator[Upstream]:
     """The cloud as an Upstream; one that was made here is closed here."""
@@ -187,6 +238,11 @@ def _asked(cloud: Upstream | Model | Function) -> Iterator[Upstream]:
     finally:
         if upstream is not cloud:
             upstream.close()
+
+
+def _spec_of(given: object, upstream: Upstream, timeout_s: float) -> ModelSpec | None:
+    """What the cloud says of itself; one behind a URL is waited for."""
+    return given.wait_ready(timeout_s) if isinstance(given, RemoteCloud) else upstream.spec
 
 
 @contextlib.contextmanager
@@ -217,7 +273,7 @@ class _Asking:
         self._upstream = upstream
         self._timeout_s = timeout_s
         self._url = given.url if isinstance(given, RemoteCloud) else None
-        self._spec = given.wait_ready(timeout_s) if isinstance(given, RemoteCloud) else upstream.spec
+        self._spec = _spec_of(given, upstream, timeout_s)
         self._place = self._url or str(self._spec.ref if self._spec else type(given).__name__)
         self._reader = CloudReader(edge, classes, label_map, None)
         self._answered_by: ModelRef | None = None
@@ -242,56 +298,22 @@ class _Asking:
         )
         return (f"{doubt}were kept (the oldest on {day}); ask it again with cache=False or --no-cache",)
 
-    def ask(
-        self, feed: Feed, store: AnswerStore | None, batch_rows: int, progress: Progress | None
-    ) -> tuple[Array, CloudCost]:
-        """Class probabilities `[rows, classes]`, and what they cost."""
-        keys = list(row_keys(feed))
-        first = {key: at for at, key in reversed(list(enumerate(keys)))}  # equal rows are asked about once
-        kept = {} if store is None else store.get(list(first))
-        known = {key: kept_row.scores for key, kept_row in kept.items()}
-        missing = np.asarray(sorted(at for key, at in first.items() if key not in known), dtype=np.int64)
-        oldest_s = min((row.asked_s for row in kept.values()), default=None)
-        step = _step(feed, batch_rows)
-        calls = bytes_up = 0
-        for start in range(0, len(missing), step):
-            if progress is not None:
-                progress(start, len(missing))
-            part = missing[start : start + step]
-            body = {name: array[part] for name, array in feed.items()}
-            try:
-                probs = self._call(body, len(part))
-            except HaloclineError as exc:
-                raise type(exc)(exc.code, f"{exc.message} {_so_far(start, len(missing), store)}") from None
-            calls += 1
-            bytes_up += _body_bytes(body)
-            came = {keys[at]: row for at, row in zip(part.tolist(), probs, strict=True)}
-            known |= came
-            if store is not None:
-                store.put(came)
-        if progress is not None:
-            progress(len(missing), len(missing))
-        cost = CloudCost(
-            rows_asked=len(missing),
-            rows_known=len(keys) - len(missing),
-            calls=calls,
-            bytes_up=bytes_up,
-            oldest_s=oldest_s,
-        )
-        return np.stack([known[key] for key in keys]), cost
+    def answers(self, feed: Feed) -> Array:
+        """Class probabilities `[rows, classes]` of the rows of one call."""
+        return self._call(feed, count(feed))
 
     def time(self, feed: Feed, calls: int, cost: CloudCost) -> tuple[Latency | None, CloudCost]:
         """How long one row takes, and the cost with these calls in it."""
-        calls = min(calls, _count(feed))
+        calls = min(calls, count(feed))
         if calls < 1:
             return None, cost
         took_s, bytes_up = [], 0
         for at in range(calls):
-            row = _slice(feed, at, 1)
+            row = sliced(feed, at, 1)
             began_s = time.perf_counter()
             self._call(row, 1)
             took_s.append(time.perf_counter() - began_s)
-            bytes_up += _body_bytes(row)
+            bytes_up += body_bytes(row)
         return _latency(took_s), msgspec.structs.replace(
             cost,
             rows_asked=cost.rows_asked + calls,
@@ -358,27 +380,3 @@ def _error_of(failed: Failed, place: str, *, is_here: bool) -> HaloclineError:
         return Transient("HAL-403", text)
     fewer = "Where it takes fewer rows a call, say so with batch_rows= or --batch-rows."
     return Rejected("HAL-403", f"{text} {fewer}")
-
-
-def _so_far(done: int, rows: int, store: AnswerStore | None) -> str:
-    if not done or store is None:
-        return f"{done} of {rows} rows were answered"
-    return f"{done} of {rows} rows are answered and kept: the next run goes on from there"
-
-
-def _step(feed: Feed, batch_rows: int) -> int:
-    row_bytes = max(1, sum(array.nbytes for array in feed.values()) // _count(feed))
-    return max(1, min(batch_rows, BATCH_BYTES // row_bytes))
-
-
-def _body_bytes(feed: Feed) -> int:
-    """A request body for these rows, by the protocol; what a cloud in this process would have been sent."""
-    return oip.encode_request(feed, request_id="0" * 36, binary=True).total_bytes
-
-
-def _slice(feed: Feed, at: int, rows: int) -> dict[str, Any]:
-    return {name: array[at : at + rows] for name, array in feed.items()}
-
-
-def _count(feed: Feed) -> int:
-    return len(next(iter(feed.values())))

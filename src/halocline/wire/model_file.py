@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from halocline.decide.outputs import OUTPUTS, DetectOutput, Output, RegressOutput, ScoreOutput, read_task
 from halocline.errors import Misconfigured
 from halocline.inputs.description import INPUTS, Input
 from halocline.records import Task
@@ -21,15 +22,15 @@ MAX_FILE_BYTES = 1 << 20
 class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a model's file does not say itself: its task, its labels, its input, how its outputs are read.
 
-    `detect`, `regress` and `score` are the tables of these tasks, as they stand in the file.
+    `detect`, `regress` and `score` are the tables of these tasks.
     """
 
     task: Task | None = None
     labels: tuple[str, ...] | None = None
     input: Input | None = None
-    detect: dict[str, Any] | None = None
-    regress: dict[str, Any] | None = None
-    score: dict[str, Any] | None = None
+    detect: DetectOutput | None = None
+    regress: RegressOutput | None = None
+    score: ScoreOutput | None = None
 
 
 def beside(model: str | os.PathLike[str]) -> Path:
@@ -44,6 +45,30 @@ def read_description(path: str | os.PathLike[str]) -> Description:
         return _made(_parsed(file))
     except Misconfigured as exc:
         raise Misconfigured(exc.code, f"{file}: {exc.message}") from None
+
+
+def task_of(description: Description) -> tuple[Task, Output | None]:
+    """The task that it states, by its name or by a table, and how its outputs are read.
+
+    Raises Misconfigured (HAL-208) where the name and the tables do not agree.
+    """
+    tables = {task: table for task in OUTPUTS if (table := getattr(description, task)) is not None}
+    task = description.task or next(iter(tables), Task.CLASSIFY)
+    if set(tables) - {task}:
+        told = " and ".join(f"[{each}]" for each in tables)
+        raise Misconfigured(
+            "HAL-208", f"it states the task {task.value!r} and has the table {told}; keep one"
+        )
+    return task, tables.get(task)
+
+
+def with_task(description: Description, given: Task | str | Output) -> Description:
+    """The description, with this task in place of its own. Raises Misconfigured (HAL-102)."""
+    task, output = read_task(given)
+    if output is None and task_of(description)[0] is task:
+        return description  # its own table says how
+    tables = {each.value: output if each is task else None for each in OUTPUTS}
+    return msgspec.structs.replace(description, task=task, **tables)
 
 
 def description_text(description: Description, head: str) -> str:
@@ -127,8 +152,13 @@ def _made(told: dict[str, Any]) -> Description:
         if not isinstance(kind, str) or kind not in INPUTS:
             raise _no_choice("input.kind", kind, tuple(INPUTS))
         _check_keys("input", {key: value for key, value in table.items() if key != "kind"}, INPUTS[kind])
+    for task, output in OUTPUTS.items():
+        if isinstance(told.get(task), dict):
+            _check_keys(task, told[task], output)
     try:
-        return msgspec.convert(told, Description)
+        made = msgspec.convert(told, Description)
+        task_of(made)
+        return made
     except msgspec.ValidationError as exc:
         raise Misconfigured("HAL-208", str(exc).replace("`$.", "`")) from None
 

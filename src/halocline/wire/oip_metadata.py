@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import numpy as np
 
-from halocline.errors import Rejected
+from halocline.errors import HaloclineError, Rejected
 from halocline.records import ModelRef, ModelSpec, ScoreKind, Task, TensorSpec
 from halocline.wire.oip_tensor import Buffer, MalformedError, datatype_of, dtype_name
+
+if TYPE_CHECKING:
+    from halocline.decide.outputs import Output
 
 BINARY_EXTENSION: Final = "binary_tensor_data"
 """The extension's name in a server's metadata."""
@@ -60,7 +63,8 @@ def decode_server_metadata(body: Buffer) -> ServerInfo:
 def encode_model_metadata(spec: ModelSpec, *, versions: Sequence[str] = (), platform: str = "") -> bytes:
     """The body of GET /v2/models/NAME; `versions` are all that are served, by default the spec's own.
 
-    How to read the scores travels in the `parameters` of the output that holds them.
+    How to read the scores travels in the `parameters` of the output that holds them; how to read the
+    outputs of another task in the model's, as JSON under `halocline_output`.
     """
     own = (spec.ref.version,) if spec.ref.version else ()
     return msgspec.json.encode(
@@ -70,7 +74,7 @@ def encode_model_metadata(spec: ModelSpec, *, versions: Sequence[str] = (), plat
             "platform": platform,
             "inputs": [_tensor(tensor) for tensor in spec.inputs],
             "outputs": [_tensor(tensor) | _output_parameters(spec, tensor) for tensor in spec.outputs],
-            "parameters": {"version": spec.ref.version, "task": spec.task},
+            "parameters": {"version": spec.ref.version, "task": spec.task} | _output_form(spec),
         }
     )
 
@@ -89,6 +93,7 @@ def decode_model_metadata(body: Buffer) -> ModelSpec:
         raise _not_metadata("model", error) from None
     scores = _score_output(found.outputs or ())
     own = found.parameters or _NO_MODEL_PARAMETERS
+    task = _known_task(own.task)
     return ModelSpec(
         ModelRef(found.name, _version(own.version, found.versions or ())),
         inputs,
@@ -96,7 +101,8 @@ def decode_model_metadata(body: Buffer) -> ModelSpec:
         labels=_labels(found.outputs or ()),
         score_output=scores.name if scores else None,
         score_kind=_known_score_kind(scores.parameters.score_kind if scores and scores.parameters else None),
-        task=_known_task(own.task),
+        task=task,
+        output=_known_output(task, own.halocline_output),
     )
 
 
@@ -121,12 +127,17 @@ def encode_error(message: str) -> bytes:
 
 
 def decode_error(body: Buffer) -> str:
-    """What an error's body says, at most 500 characters of it, whatever its form. Never raises."""
+    """What an error's body says, at most 500 characters of it, whatever its form. Never raises.
+
+    The code that a server of ours puts at its end is left out: whoever passes it on has a code of its own.
+    """
     try:
         text = _ERROR.decode(body).error
     except (msgspec.MsgspecError, RecursionError, ValueError):
         text = bytes(body[:2_000]).decode(errors="replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:2_000]).split())[:500]
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text[:2_000]).split())
+    said, _, code = plain.rpartition(" [HAL-")
+    return (said if code.removesuffix("]").isdecimal() else plain)[:500]
 
 
 def max_response_bytes(spec: ModelSpec, rows: int) -> int:
@@ -172,6 +183,7 @@ class _Tensor(msgspec.Struct):
 class _ModelParameters(msgspec.Struct):
     version: Any = None
     task: Any = None
+    halocline_output: Any = None
 
 
 class _Model(msgspec.Struct):
@@ -242,6 +254,24 @@ def _known_score_kind(name: object) -> ScoreKind | None:
 
 def _known_task(name: object) -> Task:
     return next((task for task in Task if task == name), Task.CLASSIFY)
+
+
+def _output_form(spec: ModelSpec) -> dict[str, str]:
+    if spec.output is None:
+        return {}
+    return {"halocline_output": msgspec.json.encode(spec.output, order="deterministic").decode()}
+
+
+def _known_output(task: Task, form: object) -> "Output | None":
+    """The description of a task's outputs; None where none came, or one that a newer version may read."""
+    if task is Task.CLASSIFY or not isinstance(form, str):
+        return None
+    from halocline.decide.outputs import OUTPUTS  # a classifier need not load it
+
+    try:
+        return msgspec.json.decode(form, type=OUTPUTS[task])
+    except (msgspec.MsgspecError, HaloclineError, RecursionError):
+        return None
 
 
 def _version(own: object, versions: Sequence[str]) -> str:

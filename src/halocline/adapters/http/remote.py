@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import numpy as np
@@ -19,8 +19,11 @@ from halocline.adapters.http.target import Target, read_target
 from halocline.decide.checks import check_number
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 from halocline.ports import Answered, Failed, Feed, Verdict
-from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
+from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind, Task
 from halocline.wire import oip
+
+if TYPE_CHECKING:
+    from halocline.decide.outputs import Output
 
 MAX_METADATA_BYTES = 1 << 20
 MAX_ERROR_BYTES = 64 * 1024
@@ -38,6 +41,7 @@ def connect(
     labels: Sequence[str] | None = None,
     scores: str | None = None,
     score_output: str | None = None,
+    task: "Task | str | Output | None" = None,
     max_connections: int = 4,
     max_batch: int = 32,
     connect_timeout_s: float = 2.0,
@@ -50,9 +54,9 @@ def connect(
     `token` is a reference, `env:NAME` or `file:PATH`; `ca` a file of authorities to trust instead of the
     system's; `cert` the client certificate, a PEM file with its key or (certificate, key). `labels`,
     `scores` ("probabilities", "logits", "log_probabilities") and `score_output` say what the server's
-    metadata does not. Calls that wait while others are in flight travel together, up to `max_batch`
-    rows; answers are awaited for `late_s` seconds after their caller's deadline. `HTTPS_PROXY`,
-    `HTTP_PROXY` and `NO_PROXY` are honoured.
+    metadata does not, and `task`, as in `load`, what a model does that is no classifier. Calls that wait
+    while others are in flight travel together, up to `max_batch` rows; answers are awaited for `late_s`
+    seconds after their caller's deadline. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
 
     Raises Misconfigured (HAL-101, HAL-102, HAL-104, HAL-105, HAL-106, HAL-402) for wrong arguments,
     never for what the server does.
@@ -71,8 +75,15 @@ def connect(
         labels=None if labels is None else tuple(labels),
         score_kind=None if scores is None else ScoreKind(scores),
         score_output=score_output,
+        task=task if task is None else _task(task),
     )
     return RemoteModel(target, stated, max_connections, max_batch, connect_timeout_s, late_s)
+
+
+def _task(given: "Task | str | Output") -> "tuple[Task, Output | None]":
+    from halocline.decide.outputs import read_task  # a classifier's start need not load it
+
+    return read_task(given)
 
 
 class _Stated(msgspec.Struct, frozen=True):
@@ -81,10 +92,14 @@ class _Stated(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] | None
     score_kind: ScoreKind | None
     score_output: str | None
+    task: "tuple[Task, Output | None] | None"
 
     def over(self, spec: ModelSpec) -> ModelSpec:
+        task, output = self.task or (spec.task, spec.output)
         return msgspec.structs.replace(
             spec,
+            task=task,
+            output=output or (spec.output if spec.task is task else None),
             labels=self.labels or spec.labels,
             score_kind=self.score_kind or spec.score_kind,
             score_output=self.score_output or spec.score_output,

@@ -16,11 +16,12 @@ from halocline.adapters.onnxruntime.graph import Graph, read_graph, read_graph_f
 from halocline.adapters.onnxruntime.labels import check_count, read_labels
 from halocline.adapters.onnxruntime.model import OnnxModel
 from halocline.adapters.onnxruntime.providers import Force, in_force, wanted
-from halocline.adapters.onnxruntime.scores import count_classes, read_scores
+from halocline.adapters.onnxruntime.scores import Scores, count_classes, read_scores
 from halocline.errors import Misconfigured
 from halocline.records import Array, ModelRef, ModelSpec, Task, TensorSpec
 
 if TYPE_CHECKING:
+    from halocline.decide.outputs import Output
     from halocline.wire.model_file import Description
 
 _DTYPES = {
@@ -60,6 +61,7 @@ def load(
     threads: int | None = None,
     scores: str | None = None,
     score_output: str | None = None,
+    task: "Task | str | Output | None" = None,
     description: "str | os.PathLike[str] | Description | Literal[False] | None" = None,
     allow_nan: bool = False,
 ) -> OnnxModel:
@@ -70,24 +72,35 @@ def load(
     a list or a file of names (else those of the description, else the model's own "labels" property);
     `providers` execution providers by name (else the best one there is); `threads` the threads of one run
     (None: the runtime's choice). `scores` says what the score output holds ("probabilities", "logits",
-    "log_probabilities") and `score_output` which output it is, where the graph does not show it.
-    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208, HAL-209.
+    "log_probabilities") and `score_output` which output it is, where the graph does not show it. `task`,
+    which goes before the description's, says what a model does that is no classifier, by how its outputs
+    are read: `DetectOutput(…)`, `RegressOutput(…)`, `ScoreOutput(…)`; or by its name, where they are read
+    by the `confidence` of `Tiered`.
+
+    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208,
+    HAL-209, HAL-330, HAL-331.
     """
     if threads is not None and threads < 1:
         raise Misconfigured(
             "HAL-101", f"threads must be 1 or more, got {threads}. Leave it out for the default"
         )
     model, where = _source(source)
-    described = _description(model, description)
+    described, does, form = _stated(_description(model, description), task)
+    if does is not Task.CLASSIFY and (scores or score_output):
+        raise Misconfigured("HAL-102", f"scores= and score_output= are a classifier's; the task is {does}")
     session, force = _open(model, where, providers, threads)
     inputs, outputs, properties = _described(session, where)
     trial = _Trial(session, inputs, outputs)
     trial(0)
-    found = read_scores(_graph(model, where), outputs, trial, kind=scores, output=score_output)
+    if does is Task.CLASSIFY:
+        found = read_scores(_graph(model, where), outputs, trial, kind=scores, output=score_output)
+    else:
+        found = Scores(None, None, f"its task is {does}")
     ref = ModelRef(name or _name(model, properties), version)
     told = described.labels if described is not None and labels is None else None
     names, names_where = read_labels(told or labels, properties.get("labels"))
-    check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
+    if does is Task.CLASSIFY:
+        check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
     spec = ModelSpec(
         ref=ref,
         inputs=inputs,
@@ -95,10 +108,13 @@ def load(
         labels=names,
         score_output=found.output if found.kind else None,
         score_kind=found.kind,
-        task=described.task or Task.CLASSIFY if described is not None else Task.CLASSIFY,
+        task=does,
+        output=form,
         input=described.input if described is not None else None,
     )
     check_fit(spec)
+    if form is not None:
+        _check_form(spec)
     return OnnxModel(
         session,
         spec,
@@ -109,6 +125,13 @@ def load(
         keep=model,
         description=described,
     )
+
+
+def _check_form(spec: ModelSpec) -> None:
+    """Raise Misconfigured (HAL-330, HAL-331) where the outputs cannot be read as they are described."""
+    from halocline.decide.tasks import task_reader  # a classifier's start need not load it
+
+    task_reader(spec, spec.labels)
 
 
 def _description(
@@ -126,6 +149,20 @@ def _description(
     from halocline.wire.model_file import Description, read_description
 
     return given if isinstance(given, Description) else read_description(given)
+
+
+def _stated(
+    described: "Description | None", given: "Task | str | Output | None"
+) -> "tuple[Description | None, Task, Output | None]":
+    """The task that the caller states, else the description; a description that holds what was stated."""
+    if described is None and given is None:
+        return None, Task.CLASSIFY, None
+    from halocline.wire.model_file import Description, task_of, with_task  # a bare model needs none
+
+    if given is not None:
+        described = with_task(described or Description(), given)
+    assert described is not None
+    return described, *task_of(described)
 
 
 def _source(source: str | os.PathLike[str] | bytes | ModelProto) -> tuple[str | bytes, str]:

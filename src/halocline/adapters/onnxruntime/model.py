@@ -10,7 +10,7 @@ from halocline.adapters.onnxruntime.scores import Scores
 from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
 from halocline.ports import Feed
-from halocline.records import Array, ModelSpec, Prediction, ScoreKind
+from halocline.records import Array, ModelSpec, Prediction, ScoreKind, Task
 
 if TYPE_CHECKING:
     from halocline.wire.model_file import Description
@@ -103,7 +103,8 @@ class OnnxModel:
                 "HAL-202",
                 f"{self.spec.ref}: no telling what its scores are ({self.scores.how}); it gives {outputs}. "
                 f"Say it when loading: scores='logits' or scores='probabilities', with score_output=NAME "
-                f"where it has several outputs",
+                f"where it has several outputs; or its task: task=DetectOutput(…), RegressOutput(…), "
+                f"ScoreOutput(…)",
             )
         return self._names.index(self.scores.output), self.scores.kind
 
@@ -111,14 +112,17 @@ class OnnxModel:
         spec = self.spec
         takes = ", ".join(f"{each.name} {show(each)}" for each in spec.inputs)
         gives = ", ".join(f"{each.name} {show(each)}" for each in spec.outputs)
-        kind = self.scores.kind.value if self.scores.kind else "unknown"
+        kind = f"scores: {self.scores.kind.value if self.scores.kind else 'unknown'}"
+        kind = f"{kind} ({self.scores.how})" if spec.task is Task.CLASSIFY else f"task: {spec.task}"
         labels = f"{len(spec.labels)} labels" if spec.labels else "no labels"
         return (
-            f"<OnnxModel {spec.ref}: {takes} -> {gives}; scores: {kind} ({self.scores.how}); {labels}; "
+            f"<OnnxModel {spec.ref}: {takes} -> {gives}; {kind}; {labels}; "
             f"runs on {self.provider.short} ({self.provider.why})>"
         )
 
     def _predictions(self, feed: Feed) -> list[Prediction]:
+        if self.spec.task is not Task.CLASSIFY:
+            return self._task_predictions(feed)
         at, kind = self.require_scores()
         outputs = self.run(feed)
         scores = probabilities(outputs[at], kind)
@@ -138,6 +142,23 @@ class OnnxModel:
                 )
             )
         return predictions
+
+    def _task_predictions(self, feed: Feed) -> list[Prediction]:
+        from halocline.decide.tasks import task_reader  # a classifier need not load it
+
+        outputs = dict(zip(self._names, self.run(feed), strict=True))
+        rows = len(next(iter(feed.values())))
+        said = task_reader(self.spec, self.spec.labels).read(outputs, rows)
+        return [
+            Prediction(
+                value=value,
+                confidence=max(float(said.confidence[row]), 0.0),
+                model=self.spec.ref,
+                task=self.spec.task,
+                outputs={name: output[row] for name, output in outputs.items()},
+            )
+            for row, value in enumerate(said.values)
+        ]
 
 
 def _digest(source: str | bytes) -> str:

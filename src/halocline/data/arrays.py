@@ -1,12 +1,12 @@
-"""Read the rows, labels and groups that a command is given with --data."""
+"""Read the rows, labels and groups of an .npy or .npz file."""
 
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
+from halocline.data.dataset import Content, Dataset, Kind, RowNames
 from halocline.errors import Misconfigured
 from halocline.records import Array
 
@@ -14,18 +14,6 @@ NAMES = ("x", "inputs")
 """What an .npz file may call its rows, where it holds more than one array."""
 LABELS = ("y", "labels")
 GROUPS = ("group", "groups")
-
-
-class Data(msgspec.Struct, frozen=True, eq=False):
-    """Rows, and where the file has them one label and one group (patient, machine, shop) for each.
-
-    `unread` are the names of arrays that were taken for nothing of it.
-    """
-
-    inputs: Array | dict[str, Array]
-    labels: Array | None
-    groups: Array | None
-    unread: tuple[str, ...] = ()
 
 
 def read_rows(path: Path) -> Array | dict[str, Array]:
@@ -36,7 +24,7 @@ def read_rows(path: Path) -> Array | dict[str, Array]:
     return _rows_of(_read(path))
 
 
-def read_data(path: Path) -> Data:
+def read_arrays(path: Path) -> Dataset:
     """An .npz file with x or inputs (or one array for each input), y or labels, group or groups.
 
     Labels and groups may be missing; an .npy file holds rows alone. Raises Misconfigured (HAL-304).
@@ -49,7 +37,16 @@ def read_data(path: Path) -> Data:
         )
     inputs = _rows_of(arrays)
     unread = () if isinstance(inputs, dict) else tuple(n for n in arrays if arrays[n] is not inputs)
-    return Data(inputs, labels, groups, unread)
+    one = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs
+    return Dataset(
+        kind=Kind.ARRAYS,
+        content=Content.ROWS,
+        samples=inputs,
+        names=RowNames(range(len(one) if one.ndim else 0)),
+        labels=labels,
+        groups=groups,
+        unread=unread,
+    )
 
 
 def _taken(path: Path, arrays: dict[str, Array], names: tuple[str, ...]) -> Array | None:

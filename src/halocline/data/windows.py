@@ -1,0 +1,48 @@
+"""Cut a long series into windows, each a sample, without copying it."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from halocline.records import Array
+
+
+class Series(NamedTuple):
+    """How a table of numbers is cut: windows of so many lines, one each `hop` lines (None: `window`).
+
+    `columns` names those that a model takes; none means all that hold numbers.
+    """
+
+    window: int
+    hop: int | None = None
+    columns: tuple[str, ...] = ()
+
+
+class Windows(Sequence[Array]):
+    """Pieces of `length` rows of a series `[rows, columns]`, each beginning where `starts` says."""
+
+    def __init__(self, rows: Array, starts: Array, length: int) -> None:
+        self._rows = rows
+        self.starts = starts
+        self.length = length
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, at: Any) -> Any:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        start = int(self.starts[at])
+        return self._rows[start : start + self.length]
+
+
+def starts_of(rows: int, groups: Array | None, length: int, hop: int) -> Array:
+    """Where windows begin, int64; none reaches over the end of a group's rows."""
+    cuts = [] if groups is None else (np.flatnonzero(groups[1:] != groups[:-1]) + 1).tolist()
+    edges = [0, *cuts, rows]
+    spans = itertools.pairwise(edges)
+    return np.asarray(
+        [at for begin, end in spans for at in range(begin, end - length + 1, hop)], dtype=np.int64
+    )
