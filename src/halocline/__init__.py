@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from halocline.edge.health import Health
     from halocline.edge.tiered import Tiered
     from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
+    from halocline.inputs.description import ArrayInput, ImageInput, SeriesInput, SoundInput
     from halocline.records import (
         Anomaly,
         Boxes,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         Tier,
     )
     from halocline.tuning import evaluate, tune
+    from halocline.wire.model_file import Description
 
 _HOME = {
     "connect": "halocline.adapters.http",
@@ -72,6 +74,10 @@ _HOME = {
     "Rejected": "halocline.errors",
     "Transient": "halocline.errors",
     "Untrusted": "halocline.errors",
+    "ArrayInput": "halocline.inputs.description",
+    "ImageInput": "halocline.inputs.description",
+    "SeriesInput": "halocline.inputs.description",
+    "SoundInput": "halocline.inputs.description",
     "Anomaly": "halocline.records",
     "Boxes": "halocline.records",
     "Correction": "halocline.records",
@@ -89,17 +95,21 @@ _HOME = {
     "Tier": "halocline.records",
     "evaluate": "halocline.tuning",
     "tune": "halocline.tuning",
+    "Description": "halocline.wire.model_file",
 }
 
 __all__ = [
     "Anomaly",
+    "ArrayInput",
     "Boxes",
     "BreakerLimits",
     "Correction",
+    "Description",
     "DetectOutput",
     "EscalationBudget",
     "HaloclineError",
     "Health",
+    "ImageInput",
     "Interval",
     "Misconfigured",
     "Mode",
@@ -117,6 +127,8 @@ __all__ = [
     "Score",
     "ScoreKind",
     "ScoreOutput",
+    "SeriesInput",
+    "SoundInput",
     "SpotCheck",
     "Task",
     "Tier",
