@@ -16,7 +16,8 @@ from halocline.inputs.description import ImageInput, SeriesInput, SoundInput
 from halocline.inputs.prepare import prepare_of
 from halocline.inputs.resize import resize
 
-AT_MOST = {"jpeg.stretch.ratio": 1.1, "jpeg.crop.ratio": 1.1, "log_mel.ratio": 1.1}
+AT_MOST = {"jpeg.stretch.ratio": 1.1, "jpeg.crop.ratio": 1.1, "log_mel.ratio": 1.5}
+"""Mel bands are summed without a matrix product: 50 us more on an idle machine, no wait on a busy one."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WIDTH, HEIGHT, SIDE = 640, 480, 224
 RATE_HZ, MELS, FFT, HOP = 16_000, 64, 512, 160

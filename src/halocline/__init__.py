@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from halocline.edge.health import Health
     from halocline.edge.tiered import Tiered
     from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
+    from halocline.inputs.description import ArrayInput, ImageInput, SeriesInput, SoundInput
     from halocline.records import (
         Anomaly,
         Boxes,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     )
     from halocline.trial import try_
     from halocline.tuning import evaluate, tune
+    from halocline.wire.model_file import Description
 
 _HOME = {
     "connect": "halocline.adapters.http",
@@ -73,6 +75,10 @@ _HOME = {
     "Rejected": "halocline.errors",
     "Transient": "halocline.errors",
     "Untrusted": "halocline.errors",
+    "ArrayInput": "halocline.inputs.description",
+    "ImageInput": "halocline.inputs.description",
+    "SeriesInput": "halocline.inputs.description",
+    "SoundInput": "halocline.inputs.description",
     "Anomaly": "halocline.records",
     "Boxes": "halocline.records",
     "Correction": "halocline.records",
@@ -91,17 +97,21 @@ _HOME = {
     "evaluate": "halocline.tuning",
     "try_": "halocline.trial",
     "tune": "halocline.tuning",
+    "Description": "halocline.wire.model_file",
 }
 
 __all__ = [
     "Anomaly",
+    "ArrayInput",
     "Boxes",
     "BreakerLimits",
     "Correction",
+    "Description",
     "DetectOutput",
     "EscalationBudget",
     "HaloclineError",
     "Health",
+    "ImageInput",
     "Interval",
     "Misconfigured",
     "Mode",
@@ -119,6 +129,8 @@ __all__ = [
     "Score",
     "ScoreKind",
     "ScoreOutput",
+    "SeriesInput",
+    "SoundInput",
     "SpotCheck",
     "Task",
     "Tier",

@@ -266,3 +266,15 @@ def test_a_device_loads_only_what_its_samples_need(described, absent, tmp_path):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert not set(absent) & set(done.stdout.split())
+
+
+def test_an_input_alone_is_a_description_and_other_things_are_refused(tmp_path):
+    path = saved(tmp_path)
+    assert (
+        load(path, description=ImageInput(8, 8)).digest
+        == load(path, description=Description(input=ImageInput(8, 8))).digest
+    )
+    for wrong in ({"input": {}}, True, 3):
+        with pytest.raises(Misconfigured, match="expected a path") as caught:
+            load(path, description=wrong)
+        assert caught.value.code == "HAL-208"

@@ -18,6 +18,7 @@ from halocline.adapters.onnxruntime.model import OnnxModel
 from halocline.adapters.onnxruntime.providers import Force, in_force, wanted
 from halocline.adapters.onnxruntime.scores import Scores, count_classes, read_scores
 from halocline.errors import Misconfigured
+from halocline.inputs.description import Input
 from halocline.records import Array, ModelRef, ModelSpec, Task, TensorSpec
 
 if TYPE_CHECKING:
@@ -62,13 +63,13 @@ def load(
     scores: str | None = None,
     score_output: str | None = None,
     task: "Task | str | Output | None" = None,
-    description: "str | os.PathLike[str] | Description | Literal[False] | None" = None,
+    description: "str | os.PathLike[str] | Description | Input | Literal[False] | None" = None,
     allow_nan: bool = False,
 ) -> OnnxModel:
     """Load a model and run it once.
 
     `source` is a path, the file's bytes, or an `onnx.ModelProto`; `description` says what its input means: a
-    file or a Description (None: NAME.model.toml beside NAME.onnx where there is one; False: none); `labels`
+    file, a Description or an input (None: NAME.model.toml beside NAME.onnx, if there; False: none); `labels`
     a list or a file of names (else those of the description, else the model's own "labels" property);
     `providers` execution providers by name (else the best one there is); `threads` the threads of one run
     (None: the runtime's choice). `scores` says what the score output holds ("probabilities", "logits",
@@ -135,7 +136,7 @@ def _check_form(spec: ModelSpec) -> None:
 
 
 def _description(
-    model: str | bytes, given: "str | os.PathLike[str] | Description | Literal[False] | None"
+    model: str | bytes, given: "str | os.PathLike[str] | Description | Input | Literal[False] | None"
 ) -> "Description | None":
     """The description given, or the one beside the model's file."""
     if given is False:
@@ -148,7 +149,15 @@ def _description(
         return read_description(beside(model))
     from halocline.wire.model_file import Description, read_description
 
-    return given if isinstance(given, Description) else read_description(given)
+    if isinstance(given, str | os.PathLike):
+        return read_description(given)
+    if isinstance(given, Description):
+        return given
+    if isinstance(given, Input):
+        return Description(input=given)
+    raise Misconfigured(
+        "HAL-208", f"description: expected a path, a Description, an input or False, got {given!r}"
+    )
 
 
 def _stated(
