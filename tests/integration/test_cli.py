@@ -124,6 +124,11 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
             remote = json.loads(capsys.readouterr().out)["rows"]
             assert main(["doctor", url, "--json"]) == 0
             checks = {each["name"]: each["status"] for each in json.loads(capsys.readouterr().out)["checks"]}
+            x = np.load("x.npy")
+            x[3, 0] = np.nan
+            np.save("nan.npy", x)
+            assert main(["infer", url, "--data", "nan.npy"]) == 2
+            refused = capsys.readouterr().err
         finally:
             server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0, server.stderr.read()
@@ -139,6 +144,9 @@ def test_a_server_answers_what_the_model_answers_here(here, capsys):
         checks
     )
     assert set(checks.values()) == {"ok"}
+    assert "row 3: " in refused
+    assert "holds NaN" in refused
+    assert refused.count("[HAL-") == 1
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,27 @@ def test_the_first_step_that_fails_is_the_last(url, step, says):
     assert says in found[step].detail
 
 
+@pytest.mark.parametrize("url", ["ftp://host", "https://", "http://a b", "http://host:99999/"])
+def test_an_address_that_cannot_be_used_is_quoted_as_it_was_typed(url):
+    found = checks(url)
+    assert found["url"].status is Status.FAIL
+    assert repr(url) in found["url"].detail
+    assert "/any" not in found["url"].detail
+
+
+def test_a_password_in_an_address_is_not_printed():
+    (check,) = check_cloud("https://me:secret@host", Access())
+    assert "secret" not in f"{check.name} {check.detail}"
+
+
+def test_an_address_of_numbers_is_not_looked_up():
+    for address in ("http://127.0.0.1:1", "http://[::1]:1"):
+        detail = checks(address)["address"].detail
+        assert "no name to look up" in detail
+        assert " is 127.0.0.1," not in detail
+    assert "[::1]:1 " in checks("http://[::1]:1")["connection"].detail
+
+
 def test_two_runtimes_that_fight_over_one_module_are_told_with_the_command_that_ends_it():
     check = check_runtimes(["onnxruntime", "onnxruntime-gpu"])
     assert check.status is Status.FAIL

@@ -189,10 +189,30 @@ def test_an_interrupt_leaves_no_process_behind(environment: dict[str, str], to_t
         else:
             process.send_signal(signal.SIGTERM)
         stdout, stderr = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == (130 if to_the_whole_group else 143)
     assert stdout == ""
     assert "Traceback" not in stderr
     assert not any(child.is_running() for child in children)
+
+
+def test_a_demo_that_is_killed_takes_its_cloud_along(environment: dict[str, str]) -> None:
+    with started(environment, "--json") as process:
+        cloud = cloud_process(process)
+        assert cloud.is_running()
+        process.kill()
+        process.communicate(timeout=20)
+        until_s = time.monotonic() + 10
+        while is_alive(cloud):
+            assert time.monotonic() < until_s, "the cloud process outlives the demo"
+            time.sleep(0.05)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs: whoever inherits a process that has ended may never ask for its exit code."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_wrong_use_is_one_line_and_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:

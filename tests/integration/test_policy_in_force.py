@@ -466,7 +466,7 @@ def test_a_promise_is_suspended_while_the_link_is_down(edge, server, digits):
         told = tiered.health().promise
         assert told.state == "suspended"
         assert told.rows == 660
-        assert f"does not cover {told.not_covered} rows that could not go up" in told.reason
+        assert f"{told.not_covered} of the latest 660 rows could not go up" in told.reason
 
 
 def test_a_broken_promise_is_seen_by_the_checks_and_service_goes_on(edge, digits):

@@ -12,6 +12,7 @@ from halocline.cli import main
 from halocline.cli.words import threshold
 from halocline.wire.policy_file import read_policy
 
+NO_CLOUD = "--cloud http://127.0.0.1:1/v2/models/m --timeout-s 0.3"
 TUNE_ROWS = 240
 
 
@@ -152,6 +153,8 @@ def test_the_promise_says_whether_it_is_for_rows_or_for_groups(here, digits, cap
         ("--data cal.npz --cloud-price 0.1", 2, "prices come as a pair"),
         ("--data cal.npz --class-floor 3", 2, "--class-floor must be CLASS=SHARE, as in V=90%, got '3'"),
         ("--data cal.npz --class-floor V=90%", 2, "class_floors: 'V' is no label of"),
+        (f"--data cal.npz --class-floor X=90% {NO_CLOUD}", 2, "class_floors: 'X' is no label of"),
+        (f"--data cal.npz --class-floor 8=0% {NO_CLOUD}", 2, "the recall floor of class '8' must be between"),
         ("--data cal.npz --novelty-output z", 2, "no output 'z' to measure novelty on"),
         ("--data cal.npz --plot curve.pdf", 2, "a picture is written as .png or .svg"),
         ("--data cal.npz --test unlabelled.npz", 2, "unlabelled.npz has no labels"),
@@ -163,7 +166,7 @@ def test_the_promise_says_whether_it_is_for_rows_or_for_groups(here, digits, cap
         ("--data short.npz", 2, "y must have one value for each of the 240 rows, got 239"),
         ("--data nan.npz", 2, "[HAL-303]"),
         ("--data cal.npz --edge cal.npz", 2, "[HAL-201]"),
-        ("--data cal.npz --cloud http://127.0.0.1:1/v2/models/m --timeout-s 0.3", 4, "[HAL-404]"),
+        (f"--data cal.npz {NO_CLOUD}", 4, "[HAL-404]"),
     ],
 )
 def test_a_failure_is_one_line_with_the_likely_fix(words, exit_code, says, here, digits, capsys):

@@ -123,6 +123,28 @@ def test_a_policy_changed_by_hand_still_decides_and_promises_nothing(path):
     assert "changed since it was tuned" in again.promise.reason
 
 
+def test_what_a_device_may_learn_is_set_by_hand_and_the_fleets_promise_stays(path):
+    write_policy(path, made())
+    path.write_text(path.read_text() + "\n[policy.personal]\nmax_loss = 0.05\n")
+    again = read_policy(path)
+    assert again.policy.personal == Personal(max_loss=0.05)
+    assert again.promise == PROMISE
+
+
+def test_what_to_be_wary_of_stands_above_the_promise(path):
+    write_policy(path, made(), ["copies: " + "they fake certainty " * 9, 'a label "x]\ny = 1\u2028" \ud800'])
+    text = path.read_text()
+    above = text.partition("\n[promise]")[0].rpartition("\n\n")[2].splitlines()
+    assert above[0] == "# Be wary:"
+    assert above[1].startswith("# - copies: they fake certainty they")
+    assert above[2].startswith("#   ")
+    assert above[-1].startswith('# - a label "x] y = 1')
+    assert max(map(len, above)) <= 110
+    assert read_policy(path).promise == PROMISE
+    write_policy(path, made())
+    assert "Be wary" not in path.read_text()
+
+
 def lowered(file):
     return msgspec.structs.replace(file, policy=msgspec.structs.replace(file.policy, threshold=0.1))
 

@@ -10,10 +10,7 @@ from halocline.decide.track import (
     HIGHEST,
     LOWEST,
     SLACK_ROWS,
-    WINDOW_ROWS,
-    Seen,
     Tracker,
-    counted,
     level_of,
     moved,
     start,
@@ -83,14 +80,3 @@ def test_the_level_says_confidences_near_one_apart_and_ends_somewhere():
     assert level_of(FARTHEST) == level_of(NO_CONFIDENCE) == LOWEST
     assert moved(Tracker(HIGHEST), 1.0, up=False).level > HIGHEST
     assert math.isfinite(SLACK_ROWS)
-
-
-def test_the_share_seen_is_that_of_the_latest_rows():
-    seen = Seen()
-    assert (seen.share, seen.window_rows) == (None, 0)
-    for _ in range(WINDOW_ROWS):
-        seen = counted(seen, 1, 1)
-    for _ in range(WINDOW_ROWS + 1):
-        seen = counted(seen, 1, 0)
-    assert seen.share == 0.0
-    assert WINDOW_ROWS // 2 <= seen.window_rows <= WINDOW_ROWS

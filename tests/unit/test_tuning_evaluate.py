@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from tuning_parts import Cloud, EdgeModel, rows, table
 
+import halocline as hc
+from halocline.decide.allowance import EscalationBudget
 from halocline.decide.gate import Policy
 from halocline.decide.promise import Promise
-from halocline.errors import Misconfigured
+from halocline.errors import Misconfigured, Rejected
 from halocline.stats.bounds import Estimate
 from halocline.tuning import evaluate, tune
 from halocline.tuning.verdict import told_gain
@@ -58,6 +60,42 @@ def test_a_share_moves_the_threshold_as_at_run_time():
 def test_a_threshold_of_a_class_counts():
     seen = evaluated(Policy(threshold=0.0, class_thresholds={1: 1.0}))
     assert seen.escalated.value == pytest.approx((EDGE == 1).mean())
+
+
+def test_a_budget_by_share_lets_up_what_it_would_at_run_time():
+    policy = Policy(threshold=0.95, budget=EscalationBudget(share=0.1, burst=3.0))
+    with hc.Tiered(EdgeModel(), table(X, ANSWERS), policy=policy, deadline_s=10.0, breaker=None) as tiered:
+        replies = [tiered.infer(row) for row in X]
+    seen = evaluated(policy)
+    assert seen.bill.calls == sum(reply.tier is hc.Tier.CLOUD for reply in replies)
+    assert seen.kept_by_budget == sum(reply.reason is hc.Reason.BUDGET for reply in replies) > 100
+    right = [reply.index == truth for reply, truth in zip(replies, TRUTH, strict=True)]
+    assert seen.tiered.accuracy.value == pytest.approx(np.mean(right))
+    assert any(f"the budget kept {seen.kept_by_budget} at the edge" in note for note in seen.notes)
+
+
+def test_a_budget_by_the_minute_needs_the_rate_of_requests():
+    policy = Policy(threshold=1.0, budget=EscalationBudget(per_minute=60.0, burst=5.0))
+    blind = evaluated(policy)
+    assert (blind.bill.calls, blind.kept_by_budget) == (800, None)
+    assert any("60 calls a minute was not replayed" in note for note in blind.notes)
+    seen = evaluated(policy, requests_per_s=10.0)  # 800 rows in 79.9 s: 5 at once, and one a second
+    assert seen.bill.calls == 5 + 79
+    assert seen.kept_by_budget == 800 - 84
+    assert evaluated(policy, requests_per_s=0.5).kept_by_budget == 0
+    for rate in (0, -1.0, float("nan"), float("inf"), "fast"):
+        with pytest.raises(Misconfigured, match="requests_per_s must be") as caught:
+            evaluated(policy, requests_per_s=rate)
+        assert caught.value.code == "HAL-101"
+
+
+def test_rows_that_the_budget_kept_are_not_held_against_the_promise():
+    file = promised(0.95)
+    policy = msgspec.structs.replace(file.policy, budget=EscalationBudget(share=0.0, burst=1.0))
+    seen = evaluated(msgspec.structs.replace(file, policy=policy, policy_digest=""))
+    assert seen.lost.value > 0.03
+    assert seen.promise.state == "held"
+    assert any("no promise covers those" in note for note in seen.notes)
 
 
 @pytest.mark.parametrize(
@@ -143,3 +181,13 @@ def test_what_is_told_can_be_read_by_programs():
     told = msgspec.json.decode(msgspec.json.encode(evaluated(Policy(threshold=0.9)).as_dict()))
     assert told["tiered"]["recall"]["V"]["value"] > 0.5
     assert told["curve"]["points"]
+
+
+def test_labels_that_do_not_fit_are_refused_before_the_cloud_is_asked():
+    cloud = Cloud(table(X, ANSWERS))
+    for wrong in ({"y": TRUTH[1:]}, {"groups": TRUTH[1:]}, {"y": ["W"] * len(X)}):
+        with pytest.raises(Rejected, match="HAL-305"):
+            evaluate(EdgeModel(), cloud, Policy(), X, **{"y": TRUTH, "cache": False, **wrong})
+    with pytest.raises(Misconfigured, match="HAL-207"):
+        evaluate(EdgeModel(), cloud, promised(0.9, edge_digest="sha256:other"), X, TRUTH, cache=False)
+    assert cloud.rows == []

@@ -9,6 +9,7 @@ from tuning_parts import Cloud, EdgeModel, rows, table
 
 from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.tuning.gather import gather
+from halocline.tuning.rows import Labelled
 
 X, TRUTH, ANSWERS = rows(300)
 
@@ -212,9 +213,11 @@ def test_a_sample_that_cannot_be_read_is_left_out_and_named():
     assert np.array_equal(seen.places, rest)
     assert [each.row for each in seen.left_out] == [7, 299]
     assert "2 of the 300 samples could not be read and are left out: row 7: 7.jpg is damaged" in seen.notes[0]
-    assert np.array_equal(seen.of_these("y", TRUTH), TRUTH[rest])
-    with pytest.raises(Rejected, match="one value for each of the 300 rows, got 298"):
-        seen.of_these("y", TRUTH[rest])
+    labelled = Labelled(TRUTH, None)
+    labelled.read(seen.edge, TRUTH.max() + 1, seen.given)
+    truth, _ = labelled.of(seen.places)
+    assert truth is not None
+    assert np.array_equal(truth.index, TRUTH[rest])
     with pytest.raises(Rejected, match=r"row 7: 7\.jpg is damaged"):
         gather(EdgeModel(), table(X, ANSWERS), Samples(X, broken={7}), cache=False, strict=True)
 

@@ -186,6 +186,35 @@ def test_a_target_that_makes_no_sense_is_one_line(target, says):
         tuned(300, **target)
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (
+            {"class_floors": {"V": 90}},
+            "floor of class 'V' must be between 0 and 1, got 90.*mean 0.9.*HAL-101",
+        ),
+        ({"class_floors": {"V": "100%"}}, "floor of class 'V' must be between 0 and 1.*HAL-101"),
+        ({"class_floors": {2: 0}}, "floor of class 'V' must be between 0 and 1, got 0.*HAL-101"),
+        ({"class_floors": {"W": 0.9}}, "'W' is no label of edge@1; known are N, S, V.*HAL-102"),
+        ({"class_floors": {3: 0.9}}, "3 is no class of edge@1; known are N, S, V.*HAL-102"),
+        ({"class_floors": {-1: 0.9}}, "-1 is no class of edge@1.*HAL-102"),
+        ({"class_floors": {"V": 0.9}, "y": None}, "floor.*'V'.*needs labels.*HAL-602"),
+        ({"class_floors": {"V": 0.9}, "y": [0] * 200}, "class 'V' has a recall floor and no row.*N.*HAL-602"),
+        ({"y": [0] * 199}, "y must have.*HAL-305"),
+        ({"y": ["W"] * 200}, "HAL-305"),
+        ({"groups": [0] * 199}, "groups must have.*HAL-305"),
+        ({"novelty_output": "g"}, "no output 'g' to measure novelty on.*HAL-102"),
+        ({"temperature": 0.0}, "temperature must be.*HAL-101"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_cloud_is_asked(asked, says):
+    x, truth, answers = rows(200)
+    cloud = Cloud(table(x, answers))
+    with pytest.raises((Misconfigured, Rejected), match=says):
+        tune(EdgeModel(), cloud, x, **{"y": truth, "max_loss": 0.05, "cache": False, **asked})
+    assert cloud.rows == []
+
+
 def test_shares_may_be_written_as_the_command_takes_them():
     assert tuned(max_loss="2%", alpha="10 %").promise == tuned(max_loss=0.02).promise
     assert tuned(escalate="27%").policy == tuned(escalate=0.27).policy
@@ -201,3 +230,12 @@ def test_the_file_holds_what_was_tuned(tmp_path):
     assert np.array_equal(read.policy.novelty.means, found.policy.novelty.means)
     assert (read.edge_digest, read.cloud, read.cloud_digest) == ("sha256:edge", "m@1", None)
     assert read.data_digest == tuned(max_loss=0.02).file.data_digest != tuned(seed=1).file.data_digest
+
+
+def test_what_tuning_warns_of_is_written_above_the_promise(tmp_path):
+    x, truth, answers = rows(100, seed=1)
+    x, truth = np.concatenate([x, x]), np.concatenate([truth, truth])
+    found = tune(EdgeModel(), Cloud(table(x[:100], answers)), x, truth, max_loss=0.05, cache=False)
+    assert found.warnings
+    text = found.save(tmp_path / "policy.toml").read_text()
+    assert "# Be wary:\n# - 100 of the 200 rows" in text.partition("\n[promise]")[0]

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
+from halocline.decide.latest import WINDOW_ROWS, Latest, counted
 from halocline.decide.promise import Promise
-from halocline.decide.track import Seen
 from halocline.decide.watch import (
     Promised,
     PromiseState,
     Watch,
-    answered,
     answered_by,
     checked,
+    could_not_go_up,
     lowered,
     promise_health,
 )
-from halocline.records import ModelRef, Owner
+from halocline.records import ModelRef, Owner, Reason
 from halocline.stats.sequences import LossSequence
 
 PROMISE = Promise(scope="rows", reason="500 rows", max_loss=0.02, alpha=0.1, rows=500)
@@ -126,10 +126,12 @@ def test_a_mode_that_never_escalates_voids_the_promise():
 def test_a_share_is_held_where_the_threshold_follows_it():
     share = Promise(scope="share", reason="27% go up", share=0.27)
     assert health(watch(), share, share=0.27).state is PromiseState.UNWATCHED  # no row yet
-    told = health(watch(), share, share=0.27, seen=Seen(rows=1000, up=260))
+    told = health(watch(), share, share=0.27, seen=Latest(rows=1000, true=260))
     assert (told.state, told.share, told.share_rows) == (PromiseState.HELD, 0.26, 1000)
     assert "26.00% of the latest 1000 rows wanted up" in told.reason
-    off = health(watch(), share, share=0.27, seen=Seen(rows=5000, up=4900, rows_before=5000, up_before=0))
+    off = health(
+        watch(), share, share=0.27, seen=Latest(rows=5000, true=4900, rows_before=5000, true_before=0)
+    )
     assert off.state is PromiseState.VOID
     assert "49.00%" in off.reason
     assert health(watch(), share).state is PromiseState.UNWATCHED
@@ -149,17 +151,35 @@ def test_whose_promise_it_is_is_said():
 
 def test_rows_that_could_not_go_up_are_counted_and_suspend_the_promise_while_they_are_many():
     seen = after_checks([False] * 200)
-    few = health(seen, answered=answered({"confident": 990, "deadline": 4, "budget": 6}))
+    few = health(seen, kept=Latest(rows=1000, true=10))
     assert (few.state, few.rows, few.not_covered) == (PromiseState.HELD, 1000, 10)
-    assert "the promise does not cover 10 rows that could not go up" in few.reason
-    many = health(seen, answered=answered({"confident": 900, "escalated": 70, "breaker_open": 30}))
+    assert "10 of the latest 1000 rows could not go up, and the promise does not cover those" in few.reason
+    many = health(seen, kept=Latest(rows=1000, true=30))
     assert many.state is PromiseState.SUSPENDED
-    assert "does not cover 30 rows" in many.reason
-    assert health(seen, answered=answered({"confident": 900, "pending": 90})).not_covered == 0
+    assert "30 of the latest 1000 rows" in many.reason
+
+
+def test_a_long_past_without_trouble_hides_no_outage_and_a_past_outage_is_forgotten():
+    seen = after_checks([False] * 200)
+    kept = counted(Latest(), 1_000_000, 0)
+    kept = counted(counted(kept, WINDOW_ROWS, 0), WINDOW_ROWS // 20, WINDOW_ROWS // 20)
+    assert health(seen, kept=kept).state is PromiseState.SUSPENDED
+    for _ in range(3):
+        kept = counted(kept, WINDOW_ROWS // 2, 0)
+    assert health(seen, kept=kept).state is PromiseState.HELD
+    assert health(seen, kept=kept).not_covered == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_left_out"),
+    [("deadline", True), ("budget", True), ("breaker_open", True), ("pending", False), ("confident", False)],
+)
+def test_a_row_is_left_out_where_it_was_to_go_up_and_could_not(reason, is_left_out):
+    assert could_not_go_up(Reason(reason)) == is_left_out
 
 
 def test_a_broken_promise_stays_void_while_rows_cannot_go_up():
-    told = health(after_checks([True] * 200), answered=answered({"deadline": 500}))
+    told = health(after_checks([True] * 200), kept=Latest(rows=500, true=500))
     assert told.state is PromiseState.VOID
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from halocline import __version__
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 
-FAILED, WRONG_USE, NOT_TRUSTED, TRY_AGAIN, INTERRUPTED = 1, 2, 3, 4, 130
-"""Exit codes besides 0; 130 is what a shell says of a program that Ctrl-C ended."""
+FAILED, WRONG_USE, NOT_TRUSTED, TRY_AGAIN, INTERRUPTED, TERMINATED = 1, 2, 3, 4, 130, 143
+"""Exit codes besides 0; the last two are what a shell says of a program that Ctrl-C or SIGTERM ended."""
 
 _EXIT_CODES: tuple[tuple[type[HaloclineError], int], ...] = (
     (Misconfigured, WRONG_USE),

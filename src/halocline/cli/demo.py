@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 from cyclopts import Parameter
 
-from halocline.cli import FAILED, INTERRUPTED
+from halocline.cli import FAILED, INTERRUPTED, TERMINATED
 from halocline.cli.output import Json, print_json
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def demo(
         card = _play(
             dataset, folder, fast=fast, interactive=interactive, sabotage=sabotage, seed=seed, prices=prices
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as exc:
         print("stopped; nothing is left running", file=sys.stderr)
-        return INTERRUPTED
+        return TERMINATED if isinstance(exc, _Terminated) else INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
     if json:
@@ -117,6 +117,9 @@ def _print(card: "Scorecard") -> None:
     print_scorecard(Console(), card)
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came; it ends what Ctrl-C ends, so that the cloud process is taken along."""
+
+
 def _end_as_by_hand(number: int, frame: FrameType | None) -> NoReturn:
-    """End as Ctrl-C does, so that the cloud process is taken along."""
-    raise KeyboardInterrupt
+    raise _Terminated

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from halocline.cli.output import Json, finite, print_json, print_table, seconds
-from halocline.errors import Misconfigured, Rejected
+from halocline.errors import HaloclineError, Misconfigured, Rejected
 from halocline.ports import Feed
 from halocline.records import Anomaly, Array, Boxes, Interval, ModelSpec
 
@@ -224,7 +224,10 @@ def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]") -> I
             continue
         any_came = True
         began_s = time.perf_counter()
-        answer = source.ask(one)
+        try:
+            answer = source.ask(one)
+        except HaloclineError as exc:
+            raise type(exc)(exc.code, f"{name}: {exc.message}") from exc
         is_raw = source.is_described and not isinstance(given.samples, Mapping)
         if isinstance(answer.value, Boxes) and is_raw:
             answer = answer._replace(value=_in_picture(answer.value, given.samples[at], source.spec))

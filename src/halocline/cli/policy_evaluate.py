@@ -14,6 +14,7 @@ def evaluate(
     cloud_price: float | None = None,
     prices: Path | None = None,
     latency_calls: int = 20,
+    requests_per_s: float | None = None,
     plot: Path | None = None,
     json: Json = False,
 ) -> int:
@@ -36,6 +37,8 @@ def evaluate(
         A file of your own prices, in the form of the demo's prices.toml; else the demo's list prices.
     latency_calls
         Rows sent one by one to time the cloud, whatever is known already; 0 times nothing.
+    requests_per_s
+        How fast requests come; a policy's budget by the minute is replayed with it.
     plot
         Draw the curve: .svg, or .png (which writes NAME-dark.png beside it).
     json
@@ -65,6 +68,7 @@ def evaluate(
                 cloud_price=per_call,
                 link_price=per_mb,
                 latency_calls=latency_calls,
+                requests_per_s=requests_per_s,
                 progress=progress,
                 **asking(tiers),
             )

@@ -72,7 +72,7 @@ def tune(
     import halocline as hc
     from halocline.cli.told_tuned import Told
     from halocline.tuning.plot import check_picture
-    from halocline.wire.policy_file import diff_policy, read_policy
+    from halocline.wire.policy_file import diff_policy, read_policy, write_policy
 
     if plot is not None:
         check_picture(plot)
@@ -111,7 +111,7 @@ def tune(
     changes = None if before is None else diff_policy(before, tuned.file)
     drawn = () if plot is None else tuned.curve.write(plot)
     if not dry_run:
-        tuned.save(out)
+        write_policy(out, tuned.file, (*unread, *tuned.warnings))
     told = Told(
         tiers=tiers,
         tuned=tuned,

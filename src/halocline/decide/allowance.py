@@ -1,5 +1,7 @@
 """Decide how many rows the escalation budget lets go up: a token bucket, state in, state out."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from halocline.decide.checks import check_number
@@ -58,3 +60,23 @@ def take(allowance: Allowance, wanted: int) -> tuple[int, Allowance]:
     """How many of the rows that want to go up may, and the allowance after them."""
     granted = min(wanted, int(allowance.tokens + 1e-9))  # ten times 0.1 is a whole token
     return granted, Allowance(allowance.tokens - granted, allowance.filled_s)
+
+
+def replayed(budget: EscalationBudget, wanting: Sequence[bool], rows_a_second: float | None) -> list[bool]:
+    """Which of the rows that want to go up may, asked one by one in this order.
+
+    `rows_a_second` is how fast they come; a budget by share does not depend on it.
+    """
+    may, rows_before = [], 0
+    allowance = full(budget, 0.0)
+    for at, wants in enumerate(wanting):
+        granted = 0
+        if wants:
+            now_s = at / rows_a_second if rows_a_second else 0.0
+            allowance = seen(budget, seen(budget, allowance, rows_before, now_s), 1, now_s)
+            granted, allowance = take(allowance, 1)
+            rows_before = 0
+        else:
+            rows_before += 1
+        may.append(granted == 1)
+    return may

@@ -1,6 +1,6 @@
 """Recalls that both tiers together keep for a class, whatever else is tuned for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 
 import numpy as np
@@ -11,24 +11,32 @@ from halocline.errors import Misconfigured, Rejected
 from halocline.records import Array
 
 
-def check_floors(evidence: Evidence, floors: Mapping[int, float]) -> None:
-    """Raise Rejected (HAL-602) without labels or rows of a class, Misconfigured (HAL-101) out of range."""
+def check_floors(
+    label: Array | None, floors: Mapping[int, float], names: Sequence[str] | None = None
+) -> None:
+    """Raise Misconfigured (HAL-101) out of range, Rejected (HAL-602) without labels or rows of a class.
+
+    `label` `[rows]` are the true classes, None where they are not known; `names` are those of the classes.
+    """
     for index, recall in floors.items():
+        what = f"class {repr(names[index]) if names else index}"
         if not isinstance(recall, Real) or not 0 < recall < 1:
-            raise Misconfigured(
-                "HAL-101", f"the recall floor of class {index} must be between 0 and 1, got {recall!r}"
+            meant = (
+                f". Did you mean {recall / 100:g}?" if isinstance(recall, Real) and 1 < recall < 100 else ""
             )
-        if evidence.label is None or evidence.cloud_correct is None:
+            raise Misconfigured(
+                "HAL-101", f"the recall floor of {what} must be between 0 and 1, got {recall!r}{meant}"
+            )
+        if label is None:
             raise Rejected(
                 "HAL-602",
-                f"a recall floor (class {index}) needs labels, and the data have none; "
+                f"a recall floor ({what}) needs labels, and the data have none; "
                 "give labels, or leave the floor out",
             )
-        if not (evidence.label == index).any():
+        if not (label == index).any():
+            there = [str(names[each] if names else each) for each in np.unique(label)[:10]]
             raise Rejected(
-                "HAL-602",
-                f"class {index} has a recall floor and no row; its classes: "
-                f"{', '.join(str(label) for label in np.unique(evidence.label)[:10])}",
+                "HAL-602", f"{what} has a recall floor and no row; its classes: {', '.join(there)}"
             )
 
 

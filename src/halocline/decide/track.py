@@ -29,38 +29,8 @@ SLACK_ROWS = math.ceil((HIGHEST - LOWEST) / STEP) + 2
 It holds for rows that the level decides, in every stretch of which no more than the share have no answer
 at all: such rows go up whatever the level is, so that each one beyond the share adds to it, and so does
 each one decided by a threshold of its class. It says little of short stretches: where n is not many times
-this number, look at the share seen (`Seen`).
+this number, look at the share seen (`Latest`).
 """
-WINDOW_ROWS = 10_000
-"""The share seen is that of about so many rows, the latest: half as many at least, more in large batches."""
-
-
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of the latest rows wanted up: of the present half of the window and of the one before."""
-
-    rows: int = 0
-    up: int = 0
-    rows_before: int = 0
-    up_before: int = 0
-
-    @property
-    def window_rows(self) -> int:
-        """How many rows the share is of."""
-        return self.rows + self.rows_before
-
-    @property
-    def share(self) -> float | None:
-        """The share of them that wanted up; None where no row was seen."""
-        return (self.up + self.up_before) / self.window_rows if self.window_rows else None
-
-
-def counted(seen: Seen, rows: int, up: int) -> Seen:
-    """What was seen after so many more rows, of which `up` wanted up."""
-    if seen.rows >= WINDOW_ROWS // 2:
-        return Seen(rows=rows, up=up, rows_before=seen.rows, up_before=seen.up)
-    return Seen(
-        rows=seen.rows + rows, up=seen.up + up, rows_before=seen.rows_before, up_before=seen.up_before
-    )
 
 
 class Tracker(msgspec.Struct, frozen=True):

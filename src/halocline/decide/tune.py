@@ -81,7 +81,7 @@ def tune(
     check_evidence(evidence)
     evidence = msgspec.structs.replace(evidence, confidence=evidence.confidence.astype(np.float64))
     floors = dict(class_floors or {})
-    check_floors(evidence, floors)
+    check_floors(None if evidence.cloud_correct is None else evidence.label, floors)
     distinct = evidence if once is None or once.all() else rows_of(evidence, once)
     readings = (evidence,) if distinct is evidence else (evidence, distinct)
     prices: tuple[float, float] | None = None

@@ -1,17 +1,13 @@
 """Decide whether a promise still stands, from checks of the answers and from who gave them."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from halocline.decide.latest import Latest
 from halocline.decide.promise import Promise
 from halocline.records import ModelRef, Owner, Reason
 from halocline.stats.sequences import LossSequence, evidence_broken, observe, passed, running_loss
-
-if TYPE_CHECKING:
-    from halocline.decide.track import Seen
 
 ALPHA = 0.05
 """The bounds of the running loss hold at every moment with probability 1 - ALPHA: so often, at most, a
@@ -26,8 +22,8 @@ class PromiseState(StrEnum):
     VOID = "void"
     """It broke, or what it rests on has changed. Service goes on."""
     SUSPENDED = "suspended"
-    """More rows than the promised loss could not go up (link down, deadline, budget): it holds for the others
-    only. Their share is that of all rows answered since the start, and falls once rows go up again."""
+    """More of the latest rows than the promised loss could not go up (link down, deadline, budget): it holds
+    for the others only. It ends by itself some thousand rows after rows go up again."""
     ABOVE_MEAN = "above_mean"
     """This device loses more than the mean of new groups, which the promise is about and one cannot break."""
     UNWATCHED = "unwatched"
@@ -42,8 +38,8 @@ class PromiseHealth(msgspec.Struct, frozen=True, kw_only=True):
     `whose` is "policy", "fleet" (a promise made for new devices, not yet for this one) or "device" (it
     certified its own). `loss`, `low` and `high` are None as long as nothing was checked. The loss is
     against the cloud: *answered at the edge, and the cloud says otherwise*, which is an upper bound of
-    what is lost, since the cloud is not always right. `rows` were answered in all, and `not_covered` are
-    those of them that were not sure and could not go up: the promise does not cover them, nor does `loss`.
+    what is lost, since the cloud is not always right. Of the latest `rows` rows, `not_covered` were to go up
+    and could not: the promise does not cover them, nor does `loss`.
     `share` is the share of the latest `share_rows` rows that wanted up, None where the policy holds none.
     """
 
@@ -61,23 +57,8 @@ class PromiseHealth(msgspec.Struct, frozen=True, kw_only=True):
     share_rows: int = 0
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows were answered, and how many of them were not sure and could not go up."""
-
-    rows: int = 0
-    not_covered: int = 0
-
-
-_ANSWERED_NONE = Answered()
-
-
-def answered(replies: Mapping[str, int]) -> Answered:
-    """What the counts of replies by reason tell."""
-    kept = sum(count for name, count in replies.items() if _could_not_go_up(Reason(name)))
-    return Answered(rows=sum(replies.values()), not_covered=kept)
-
-
-def _could_not_go_up(reason: Reason) -> bool:
+def could_not_go_up(reason: Reason) -> bool:
+    """Whether this is why a row that was to go up has the edge's answer, which no promise covers."""
     return reason.degraded or reason is Reason.BUDGET
 
 
@@ -159,14 +140,17 @@ def promise_health(
     owner: Owner,
     share: float | None = None,
     whose: str = "policy",
-    answered: Answered = _ANSWERED_NONE,
-    seen: "Seen | None" = None,
+    kept: Latest | None = None,
+    seen: Latest | None = None,
 ) -> PromiseHealth:
-    """How the promise stands. `share` is the share of rows that the policy in force holds, if it does, and
-    `seen` what the latest rows wanted then."""
+    """How the promise stands.
+
+    `share` is the share of rows that the policy in force holds, if it does, and `seen` what the latest rows
+    wanted then; `kept` counts those of the latest rows that could not go up.
+    """
     state, reason = _state(promise, watch, owner, promised, share, seen)
-    if promise is not None and promise.max_loss is not None and answered.not_covered:
-        state, reason = _state_with_rows_left_out(state, reason, promise.max_loss, answered)
+    if promise is not None and promise.max_loss is not None and kept is not None and kept.window_true:
+        state, reason = _state_with_rows_left_out(state, reason, promise.max_loss, kept)
     losses = watch.losses
     loss = running_loss(losses, ALPHA) if losses.checks else None
     return PromiseHealth(
@@ -178,21 +162,24 @@ def promise_health(
         low=None if loss is None else loss.low,
         high=None if loss is None else loss.high,
         checks=losses.checks,
-        rows=answered.rows,
-        not_covered=answered.not_covered,
+        rows=0 if kept is None else kept.window_rows,
+        not_covered=0 if kept is None else kept.window_true,
         share=None if seen is None else seen.share,
         share_rows=0 if seen is None else seen.window_rows,
     )
 
 
 def _state_with_rows_left_out(
-    state: PromiseState, reason: str, max_loss: float, answered: Answered
+    state: PromiseState, reason: str, max_loss: float, kept: Latest
 ) -> tuple[PromiseState, str]:
     if state not in (PromiseState.HELD, PromiseState.UNWATCHED):
         return state, reason
-    told = f"the promise does not cover {answered.not_covered} rows that could not go up"
-    if answered.not_covered > max_loss * answered.rows:
-        return PromiseState.SUSPENDED, f"{told}, of {answered.rows}; {reason}"
+    told = (
+        f"{kept.window_true} of the latest {kept.window_rows} rows could not go up, and the promise does not "
+        "cover those"
+    )
+    if kept.window_true > max_loss * kept.window_rows:
+        return PromiseState.SUSPENDED, f"{told}; {reason}"
     return state, f"{reason}; {told}"
 
 
@@ -202,7 +189,7 @@ def _state(
     owner: Owner,
     promised: Promised,
     share: float | None,
-    seen: "Seen | None",
+    seen: Latest | None,
 ) -> tuple[PromiseState, str]:
     if promise is None:
         return PromiseState.NONE, f"the threshold was set by the {owner}, not tuned: it promises nothing"
@@ -237,7 +224,7 @@ def _state(
     return PromiseState.HELD, promise.reason
 
 
-def _state_of_share(promise: Promise, share: float | None, seen: "Seen | None") -> tuple[PromiseState, str]:
+def _state_of_share(promise: Promise, share: float | None, seen: Latest | None) -> tuple[PromiseState, str]:
     if share is None:
         return PromiseState.UNWATCHED, f"the threshold is fixed, so the share may move; {promise.reason}"
     if seen is None or seen.share is None:

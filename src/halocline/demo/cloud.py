@@ -19,7 +19,10 @@ STOP_S = 5.0
 
 
 class CloudProcess:
-    """`halocline serve` over a folder of models, with an access log that an observer can read."""
+    """`halocline serve` over a folder of models, with an access log that an observer can read.
+
+    It ends with this process, even where that is killed (see `child.py`).
+    """
 
     def __init__(self, served: Path, folder: Path) -> None:
         self._served = served
@@ -43,11 +46,11 @@ class CloudProcess:
 
         Raises Transient (HAL-404) with what the process said where it does not come up.
         """
-        command = [sys.executable, "-m", "halocline", "serve", str(self._served), "--json"]
+        command = [sys.executable, "-m", "halocline.demo.child", "serve", str(self._served), "--json"]
         command += ["--threads", "1", "--port", str(self.port), "--access-log", str(self._log)]
         with self._stderr.open("ab") as stderr:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
             )
         # Reading ends when the process announces itself, or at its end: a timer makes sure that it ends.
         timer = threading.Timer(START_S, self._process.kill)
@@ -103,8 +106,9 @@ class CloudProcess:
 
     def _reap(self, process: subprocess.Popen[bytes], longest_s: float) -> None:
         process.wait(longest_s)
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _last_words(self) -> str:
         said = self._stderr.read_text(errors="replace").strip().splitlines()

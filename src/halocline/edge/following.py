@@ -49,14 +49,26 @@ class Following:
 
     def one(self, index: int, sureness: float, going: Going, reply: Reply) -> None:
         """After one reply; `index` is the class that the edge gave."""
+        self.watching.answered((reply.reason,))
         gap = 0 if self.checks is None else self.checks.draw()
         if (gap or self.watching.every_row_is_a_check) and self._is_to_be_sent(gap, index, sureness, reply):
             self._send(going, [_Drawn(reply, gap, sureness)])
 
     def many(
-        self, rows: Rows, judged: Judged, going: Going, replies: Sequence[Reply], threshold: float | None
+        self,
+        rows: Rows,
+        judged: Judged | None,
+        going: Going,
+        replies: Sequence[Reply],
+        threshold: float | None,
     ) -> None:
-        """After a batch, of which `rows` is what the edge said; `threshold` is the request's own."""
+        """After a batch, of which `rows` is what the edge said; `threshold` is the request's own.
+
+        `judged` is None where the mode decided, and not the gate: there is nothing to check then.
+        """
+        self.watching.answered([reply.reason for reply in replies])
+        if judged is None:
+            return
         if threshold is not None:
             self.watching.overridden(threshold, len(replies))
             return

@@ -62,7 +62,7 @@ def health_of(
     else:
         if cloud is not None:
             following.watching.cloud_is(cloud.ref)
-        promise = following.watching.health(replies)
+        promise = following.watching.health()
     return Health(
         mode=mode,
         threshold=judge.threshold,

@@ -14,7 +14,8 @@ from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, Owner
 
 if TYPE_CHECKING:
-    from halocline.decide.track import Seen, Tracker
+    from halocline.decide.latest import Latest
+    from halocline.decide.track import Tracker
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -42,11 +43,12 @@ class Judge:
         self._lock = threading.Lock()
         self._tracker: Tracker | None = None
         if policy.share is not None:
-            from halocline.decide import track  # only where it is asked for
+            from halocline.decide import latest, track  # only where it is asked for
 
             self._track = track
             self._tracker = track.start(policy.threshold)
-            self._seen = track.Seen()
+            self._latest = latest
+            self._seen = latest.Latest()
         self._novelty = policy.novelty
         if policy.novelty is not None:
             from halocline.stats.novelty import distance_reader, distances  # only where it is asked for
@@ -69,7 +71,7 @@ class Judge:
         return self._policy.threshold if tracker is None else self._track.threshold_of(tracker)
 
     @property
-    def seen(self) -> "Seen | None":
+    def seen(self) -> "Latest | None":
         """How many of the latest rows wanted up; None where the policy holds no share."""
         return None if self._tracker is None else self._seen
 
@@ -101,7 +103,7 @@ class Judge:
         with self._lock:
             up = self._track.wants_up(self._tracker, sureness) if own is None else sureness < own
             self._tracker = self._track.moved(self._tracker, policy.share, up=up)
-            self._seen = self._track.counted(self._seen, 1, int(up))
+            self._seen = self._latest.counted(self._seen, 1, int(up))
         return up, sureness, novelty
 
     def rows(self, rows: Rows, feed: Feed, threshold: float | None) -> Judged:
@@ -124,7 +126,7 @@ class Judge:
             own = np.asarray([policy.class_thresholds.get(each, np.nan) for each in rows.index.tolist()])
         with self._lock:
             unsure, self._tracker = self._track.track(self._tracker, policy.share, sureness, own)
-            self._seen = self._track.counted(self._seen, len(unsure), int(unsure.sum()))
+            self._seen = self._latest.counted(self._seen, len(unsure), int(unsure.sum()))
         return Judged(unsure, sureness, novelty, self.owner)
 
 

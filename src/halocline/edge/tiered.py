@@ -438,7 +438,7 @@ class Tiered:
             else:
                 reply = self._replies.of_edge(ids[at], rows, at, reason, timing, ref, owner, novelty)
             replies.append(reply)
-        if self._following is not None and judged is not None:
+        if self._following is not None:
             self._following.many(rows, judged, going, replies, ask.threshold)
         return replies
 

@@ -1,24 +1,25 @@
 """Watch the promise in force: what checks say of it, which cloud answers, and whose promise it is."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from halocline.decide.latest import Latest, counted
 from halocline.decide.promise import Promise
 from halocline.decide.watch import (
     Promised,
     PromiseHealth,
     Watch,
-    answered,
     answered_by,
     checked,
+    could_not_go_up,
     is_broken,
     lowered,
     promise_health,
 )
 from halocline.edge.judge import Judge
 from halocline.edge.personal import PersonalPolicy
-from halocline.records import ModelRef
+from halocline.records import ModelRef, Reason
 from halocline.stats.sequences import LossSequence
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Watching:
         self._probability = probability or 1.0
         self._lock = threading.Lock()
         self._watch = Watch(losses=LossSequence(least_probability=self._probability))
+        self._kept = Latest()
         self._personal: PersonalPolicy | None = None
         if judge.policy.personal is not None:
             self._personal = PersonalPolicy(judge, self._start_anew)
@@ -65,6 +67,12 @@ class Watching:
         """This cloud model answered, or told its name."""
         with self._lock:
             self._watch = answered_by(self._watch, self._promised, cloud)
+
+    def answered(self, reasons: Sequence[Reason]) -> None:
+        """So many rows were answered, for these reasons."""
+        kept = sum(map(could_not_go_up, reasons))
+        with self._lock:
+            self._kept = counted(self._kept, len(reasons), kept)
 
     def overridden(self, threshold: float, rows: int) -> None:
         """So many rows were decided by a threshold of the request's own."""
@@ -95,10 +103,10 @@ class Watching:
         if self._personal is not None:
             self._personal.check(sureness, lost=differs)
 
-    def health(self, replies: Mapping[str, int]) -> PromiseHealth:
-        """How the promise in force stands; `replies` counts them by reason."""
+    def health(self) -> PromiseHealth:
+        """How the promise in force stands."""
         with self._lock:
-            watch = self._watch
+            watch, kept = self._watch, self._kept
         return promise_health(
             self._promise_in_force(),
             watch,
@@ -107,7 +115,7 @@ class Watching:
             share=self._judge.policy.share,
             seen=self._judge.seen,
             whose=self._whose(),
-            answered=answered(replies),
+            kept=kept,
         )
 
     def _promise_in_force(self) -> Promise | None:

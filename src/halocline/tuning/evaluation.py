@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from halocline.decide.allowance import EscalationBudget
+from halocline.decide.checks import check_number
 from halocline.decide.evidence import Evidence
 from halocline.decide.gate import NO_CONFIDENCE, Policy
 from halocline.decide.told import percent
-from halocline.errors import Misconfigured
+from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Function, Model, Upstream
 from halocline.records import Array
 from halocline.stats.bounds import Estimate
@@ -18,8 +20,8 @@ from halocline.stats.calibrate import expected_calibration_error
 from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, gather
-from halocline.tuning.replay import goes_up, is_beyond, read_edge, right
-from halocline.tuning.rows import data_digest, read_groups, read_truth
+from halocline.tuning.replay import goes_up, is_beyond, read_edge, right, within_budget
+from halocline.tuning.rows import Labelled, data_digest
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import Tuned
 from halocline.tuning.verdict import PromiseCheck, check_promise, told_gain
@@ -27,6 +29,10 @@ from halocline.wire.policy_file import PolicyFile, read_policy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+RATES = (1e-6, 1e9)
+"""Requests a second, from one in eleven days to more than any machine takes."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +62,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     together less the cloud's, and `gain_told` says in words whether that is more than chance.
     `calibration_error` is the expected calibration error of the edge's confidence. `bill` is what the
     policy takes, `cloud_bill` what the cloud alone does; `saved` is the share of calls saved.
+    `kept_by_budget` counts the rows that were to go up and the budget kept: the promise does not cover them.
+    None where there is no budget, or where it was not replayed (`notes` say so).
     """
 
     rows: int
@@ -72,6 +80,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     bill: Bill
     cloud_bill: Bill
     saved: float
+    kept_by_budget: int | None
     edge_s: Latency
     cloud_s: Latency | None
     curve: Curve
@@ -106,6 +115,7 @@ def evaluate(
     cloud_price: float | None = None,
     link_price: float | None = None,
     latency_calls: int = 0,
+    requests_per_s: float | None = None,
     to_cloud: Callable[[Array], Array] | None = None,
     label_map: Mapping[str, str] | None = None,
     cache: Cache = None,
@@ -118,11 +128,19 @@ def evaluate(
 
     `policy` is a Policy, what `tune` gave, or the path of a policy file. `cloud_price` is USD a call and
     `link_price` USD a megabyte (1,000,000 bytes) sent up. `latency_calls` rows are sent one by one to
-    time the cloud, whatever the cache knows. The rest is as in `tune`. The policy's budget is not
-    counted. Raises as `tune` does, and Misconfigured where the policy was made for another model.
+    time the cloud, whatever the cache knows. The policy's budget is replayed in the order of the rows, one
+    by one; `requests_per_s` says how fast they come, which a budget by the minute needs. The rest is as
+    in `tune`. Raises as `tune` does, and Misconfigured where the policy was made for another model.
     """
+    if requests_per_s is not None:
+        check_number("requests_per_s", requests_per_s, *RATES)
     file = _file_of(policy)
     in_force = file.policy if isinstance(file, PolicyFile) else file
+    if isinstance(file, PolicyFile):
+        _check_edge(file, edge)
+    if y is None:
+        raise Rejected("HAL-305", "y is None, and without labels what is right cannot be counted: give them")
+    labelled = Labelled(y, groups)
     seen = gather(
         edge,
         cloud,
@@ -135,10 +153,11 @@ def evaluate(
         latency_calls=latency_calls,
         progress=progress,
         strict=strict,
+        check=labelled.read,
     )
-    said = _check_models(file, seen) if isinstance(file, PolicyFile) else ()
-    read = read_truth(seen.of_these("y", y), seen.edge.labels, seen.scores.shape[1], seen.rows)
-    group = read_groups(seen.of_these("groups", groups), seen.rows)
+    said = _of_cloud(file, seen) if isinstance(file, PolicyFile) else ()
+    read, group = labelled.of(seen.places)
+    assert read is not None  # y was given
     same_rows = False
     if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, read.index, group):
         same_rows = True
@@ -146,7 +165,9 @@ def evaluate(
             "these are the very rows that the policy was tuned on, and they flatter it: take others",
             *said,
         )
-    up = goes_up(seen, in_force)
+    wants_up = goes_up(seen, in_force)
+    granted = within_budget(wants_up, in_force.budget, requests_per_s)
+    up = wants_up if granted is None else granted
     index, confidence = read_edge(seen, in_force)
     edge_right, cloud_right = right(index, read.index), right(seen.cloud_index, read.index)
     tally = Tally(read.index, edge_right, cloud_right, up, group)
@@ -164,6 +185,8 @@ def evaluate(
     gain = tally.gain(TIERED, CLOUD)
     bills = [_bill(seen, calls, cloud_price, link_price) for calls in (int(up.sum()), seen.rows)]
     promise = file.promise if isinstance(file, PolicyFile) else None
+    covered = tally if granted is None else Tally(read.index, edge_right, cloud_right, wants_up, group)
+    kept = None if in_force.budget is None or granted is None else int((wants_up & ~up).sum())
     return Evaluation(
         rows=seen.rows,
         groups=tally.groups,
@@ -177,7 +200,7 @@ def evaluate(
         calibration_error=_calibration(confidence, edge_right, group),
         promise=check_promise(
             promise,
-            tally,
+            covered,
             dict(zip(tally.classes.tolist(), names, strict=True)),
             untested=said[0] if said else "",
             same_rows=same_rows,
@@ -185,11 +208,19 @@ def evaluate(
         bill=bills[0],
         cloud_bill=bills[1],
         saved=1.0 - float(up.mean()),
+        kept_by_budget=kept,
         edge_s=seen.edge_s,
         cloud_s=seen.cloud_s,
         curve=curve,
         cost=seen.cost,
-        notes=(*said, *read.notes, *_doubts(tally, in_force), *doubts_of(curve.baselines), *seen.notes),
+        notes=(
+            *said,
+            *read.notes,
+            *_doubts(tally),
+            *_of_budget(in_force.budget, int(wants_up.sum()), kept),
+            *doubts_of(curve.baselines),
+            *seen.notes,
+        ),
     )
 
 
@@ -205,14 +236,19 @@ def _file_of(policy: Policy | PolicyFile | Tuned | str | Path) -> Policy | Polic
     )
 
 
-def _check_models(file: PolicyFile, seen: Gathered) -> tuple[str, ...]:
-    """Raise Misconfigured (HAL-207) for another edge model; say where the cloud is another."""
-    if file.edge_digest and seen.edge_digest and file.edge_digest != seen.edge_digest:
+def _check_edge(file: PolicyFile, edge: Model) -> None:
+    """Raise Misconfigured (HAL-207) for another edge model than the policy was tuned for."""
+    digest = getattr(edge, "digest", "")
+    if file.edge_digest and digest and file.edge_digest != digest:
         raise Misconfigured(
             "HAL-207",
-            f"the policy was tuned for the edge model {file.edge_digest[:19]}…, this one ({seen.edge.ref}) "
-            f"is {seen.edge_digest[:19]}…: its confidences mean something else. Tune again for this model",
+            f"the policy was tuned for the edge model {file.edge_digest[:19]}…, this one ({edge.spec.ref}) "
+            f"is {digest[:19]}…: its confidences mean something else. Tune again for this model",
         )
+
+
+def _of_cloud(file: PolicyFile, seen: Gathered) -> tuple[str, ...]:
+    """What there is to say where the cloud is another one."""
     if file.cloud_digest and seen.cloud_digest and file.cloud_digest != seen.cloud_digest:
         return ("the policy was tuned against another cloud model; its promise says nothing of this one",)
     if file.cloud != str(seen.cloud):
@@ -246,12 +282,27 @@ def _calibration(confidence: Array, edge_right: Array, group: Array | None) -> E
     )
 
 
-def _doubts(tally: Tally, policy: Policy) -> tuple[str, ...]:
+def _doubts(tally: Tally) -> tuple[str, ...]:
     said = []
     if len(tally.classes) == 1:
         said.append("every row is of one class: the figures say nothing about the others")
     if tally.groups == 1:
         said.append("every row is of one group: the intervals are too narrow to believe")
-    if policy.budget is not None:
-        said.append("the policy's budget is not counted here: it may let fewer rows go up")
     return tuple(said)
+
+
+def _of_budget(budget: EscalationBudget | None, wanted: int, kept: int | None) -> tuple[str, ...]:
+    """What the budget did, or why that is not known."""
+    if budget is None or kept == 0:
+        return ()
+    if kept is None:
+        told = (
+            f"the budget of {budget.per_minute:g} calls a minute was not replayed, so fewer rows may go up: "
+            "that takes the rate of requests (requests_per_s=, --requests-per-s)"
+        )
+    else:
+        told = (
+            f"of the {wanted} rows that were to go up, asked one by one, the budget kept {kept} at the edge: "
+            "no promise covers those"
+        )
+    return (told,)

@@ -21,8 +21,10 @@ from halocline.ports import Failed, Feed, Function, Model, Upstream
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
 from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, sliced
-from halocline.tuning.rows import check_length
 from halocline.tuning.store import AnswerStore
+
+Check: TypeAlias = Callable[[ModelSpec, int, int], None]
+"""Called with the edge model, its classes and the rows before the cloud is asked; raises what is wrong."""
 
 Cache: TypeAlias = Path | str | bool | None
 """A folder for the cloud's answers; None or True: the user's cache folder; False: keep none."""
@@ -89,14 +91,6 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """How many rows there are."""
         return len(self.scores)
 
-    def of_these(self, name: str, given: Any) -> Any:
-        """What was given one for each row, for the rows that are here. Raises Rejected (HAL-305)."""
-        if given is None or len(self.places) == self.given:
-            return given
-        values = np.asarray(given)
-        check_length(name, len(values), self.given)
-        return values[self.places]
-
 
 def gather(
     edge: Model,
@@ -111,6 +105,7 @@ def gather(
     latency_calls: int = 0,
     progress: Progress | None = None,
     strict: bool = False,
+    check: Check | None = None,
 ) -> Gathered:
     """Ask both tiers about every row, the cloud only about rows that it has not answered before.
 
@@ -132,13 +127,19 @@ def gather(
             "HAL-333", f"{local.spec.ref} is said to {local.spec.task}, and this works on classes"
         )
     name = local.spec.outputs[reader.score_at].name
+    if check is not None and reader.classes is not None:
+        check(local.spec, reader.classes, _rows_given(local, inputs))
+        check = None
     with _asked(cloud) as upstream:
         _spec_of(cloud, upstream, timeout_s)  # what travels depends on it
         sender = partial(Sender, upstream, local.spec, to_cloud=to_cloud)
         intake = Intake(local, sender(send=Send.TENSOR), inputs, strict=strict)
         run = _run_edge(local, intake, min(batch_rows, BATCH_ROWS))
         first = next(run)
-        asking = _Asking(upstream, cloud, local.spec, first.outputs[name].shape[1], label_map, timeout_s)
+        classes = first.outputs[name].shape[1]
+        if check is not None:
+            check(local.spec, classes, intake.rows)
+        asking = _Asking(upstream, cloud, local.spec, classes, label_map, timeout_s)
         parts = []
         with _store(asking.identity, cache) as store:
             desk = Desk(asking.answers, store, batch_rows, intake.rows, progress)
@@ -173,6 +174,13 @@ def gather(
             places=np.concatenate([part.ready.places for part in parts]),
             left_out=tuple(intake.left_out),
         )
+
+
+def _rows_given(edge: Model, inputs: Any) -> int:
+    """How many rows there are. Raises as `conform` does where they are arrays that the edge cannot take."""
+    if isinstance(inputs, Mapping) or (isinstance(inputs, np.ndarray) and edge.spec.input is None):
+        return count(edge.conform_batch(inputs))
+    return len(inputs)
 
 
 class _Part(NamedTuple):

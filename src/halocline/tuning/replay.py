@@ -1,14 +1,13 @@
 """Say which rows a policy sends up, from what the edge model said of them."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from halocline.decide import track
+from halocline.decide.allowance import EscalationBudget, replayed
 from halocline.decide.gate import NO_CLASS, Policy, confidence_of, sureness_of, thresholds_of
 from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
-from halocline.records import Array
+from halocline.records import Array, ModelSpec
 from halocline.stats.novelty import Novelty, distances, fit_novelty
 from halocline.tuning.gather import Gathered
 
@@ -21,7 +20,7 @@ def read_edge(seen: Gathered, policy: Policy) -> tuple[Array, Array]:
 
 
 def goes_up(seen: Gathered, policy: Policy) -> Array:
-    """Which rows `[rows]` this policy would send up, in their order; its budget is not counted."""
+    """Which rows `[rows]` want to go up under this policy, in their order; its budget may keep some."""
     index, confidence = read_edge(seen, policy)
     distance = (
         None if policy.novelty is None else distances(policy.novelty, features_of(seen, policy.novelty))
@@ -34,6 +33,18 @@ def goes_up(seen: Gathered, policy: Policy) -> Array:
         fixed = np.asarray([policy.class_thresholds.get(each, np.nan) for each in index.tolist()])
     up, _ = track.track(track.start(policy.threshold), policy.share, sureness, fixed)
     return up
+
+
+def within_budget(up: Array, budget: EscalationBudget | None, requests_per_s: float | None) -> Array | None:
+    """Which of the rows that want `up` may go, asked one by one; all where there is no budget.
+
+    None where that takes the rate of requests, which is not known.
+    """
+    if budget is None:
+        return up
+    if budget.per_minute is not None and requests_per_s is None:
+        return None
+    return np.asarray(replayed(budget, up.tolist(), requests_per_s), dtype=bool)
 
 
 def is_beyond(seen: Gathered, novelty: Novelty) -> Array:
@@ -67,28 +78,29 @@ def features_of(seen: Gathered, novelty: Novelty | str) -> Array:
     Raises Misconfigured (HAL-102) where there is no such output, or several inputs and no name.
     """
     name = novelty if isinstance(novelty, str) else novelty.output
-    if name:
-        return _flat(
-            _named(seen.outputs, name, f"{seen.edge.ref} has no output {name!r} to measure novelty on")
-        )
-    if len(seen.inputs) > 1:
+    check_source(seen.edge, name)
+    return _flat(seen.outputs[name] if name else next(iter(seen.inputs.values())))
+
+
+def check_source(edge: ModelSpec, output: str) -> None:
+    """Raise as `features_of` does where novelty cannot be measured on this output, "" for the input."""
+    names = [each.name for each in edge.outputs]
+    if output and output not in names:
         raise Misconfigured(
             "HAL-102",
-            f"{seen.edge.ref} takes {len(seen.inputs)} inputs: say which output novelty is measured on "
-            f"(novelty_output=, --novelty-output); there are {', '.join(seen.outputs)}",
+            f"{edge.ref} has no output {output!r} to measure novelty on; there are {', '.join(names)}",
         )
-    return _flat(next(iter(seen.inputs.values())))
+    if not output and len(edge.inputs) > 1:
+        raise Misconfigured(
+            "HAL-102",
+            f"{edge.ref} takes {len(edge.inputs)} inputs: say which output novelty is measured on "
+            f"(novelty_output=, --novelty-output); there are {', '.join(names)}",
+        )
 
 
 def right(index: Array, truth: Array) -> Array:
     """Where the class is the true one, bool `[rows]`; a row without an answer is wrong."""
     return np.asarray((index == truth) & (index != NO_CLASS))
-
-
-def _named(arrays: Mapping[str, Array], name: str, missing: str) -> Array:
-    if name not in arrays:
-        raise Misconfigured("HAL-102", f"{missing}; there are {', '.join(arrays)}")
-    return arrays[name]
 
 
 def _flat(array: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from halocline.decide.told import counted
 from halocline.errors import Rejected
 from halocline.ports import Feed
-from halocline.records import Array
+from halocline.records import Array, ModelSpec
 from halocline.tuning.store import digest_of, row_keys
 
 MANY_COPIES = 0.02
@@ -21,6 +21,32 @@ class Truth(msgspec.Struct, frozen=True, eq=False):
 
     index: Array
     notes: tuple[str, ...] = ()
+
+
+class Labelled:
+    """Labels and groups as they were given, read once it is known how many rows and classes there are.
+
+    The edge model tells that before the cloud is asked: what does not fit is refused at no cost.
+    """
+
+    def __init__(self, y: Any, groups: Any) -> None:
+        self._y = y
+        self._groups = groups
+        self.truth: Truth | None = None
+        """None where there are no labels."""
+        self._group: Array | None = None
+
+    def read(self, edge: ModelSpec, classes: int, rows: int) -> None:
+        """Read both. Raises as `read_truth` and `read_groups` do."""
+        self.truth = None if self._y is None else read_truth(self._y, edge.labels, classes, rows)
+        self._group = read_groups(self._groups, rows)
+
+    def of(self, places: Array) -> tuple[Truth | None, Array | None]:
+        """Labels and groups of the rows at these places, int64 `[rows]`: those that could be asked about."""
+        truth = self.truth
+        if truth is not None:
+            truth = msgspec.structs.replace(truth, index=truth.index[places])
+        return truth, None if self._group is None else self._group[places]
 
 
 def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) -> Truth:

@@ -12,6 +12,7 @@ import numpy as np
 
 import halocline
 from halocline.decide.evidence import rows_of
+from halocline.decide.floors import check_floors
 from halocline.decide.gate import Policy, Score
 from halocline.decide.promise import Promise
 from halocline.decide.targets import as_share
@@ -28,8 +29,8 @@ from halocline.stats.novelty import Novelty, fit_novelty
 from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
-from halocline.tuning.replay import features_of, goes_up, is_new, read_edge, right
-from halocline.tuning.rows import counted_once, data_digest, read_groups, read_truth
+from halocline.tuning.replay import check_source, features_of, goes_up, is_new, read_edge, right
+from halocline.tuning.rows import Labelled, counted_once, data_digest
 from halocline.tuning.split import calibration_rows
 from halocline.tuning.store import row_keys
 from halocline.tuning.tally import Tally
@@ -64,9 +65,9 @@ class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return self.file.promise
 
     def save(self, path: str | Path) -> Path:
-        """Write the policy as a file that people can read and review; novelty goes beside it."""
+        """Write the policy, with the warnings, as a file that people can review; novelty goes beside it."""
         where = Path(path)
-        write_policy(where, self.file)
+        write_policy(where, self.file, self.warnings)
         return where
 
     def __repr__(self) -> str:
@@ -124,6 +125,18 @@ def tune(
     alpha = as_share("alpha", alpha)
     target = _target(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
+    if not isinstance(temperature, bool):
+        Policy(temperature=temperature)  # refused at once where it is none
+    wanted = novelty or novelty_output is not None
+    labelled, floors = Labelled(y, groups), dict[int, float]()
+
+    def check(spec: ModelSpec, classes: int, rows: int) -> None:
+        floors.update(_floors(class_floors or {}, spec, classes))
+        labelled.read(spec, classes, rows)
+        check_floors(None if labelled.truth is None else labelled.truth.index, floors, spec.labels)
+        if wanted:
+            check_source(spec, novelty_output or "")
+
     seen = gather(
         edge,
         cloud,
@@ -135,22 +148,19 @@ def tune(
         batch_rows=batch_rows,
         progress=progress,
         strict=strict,
+        check=check,
     )
-    classes = seen.scores.shape[1]
-    read = None if y is None else read_truth(seen.of_these("y", y), seen.edge.labels, classes, seen.rows)
+    read, group = labelled.of(seen.places)
     truth = seen.cloud_index if read is None else read.index
-    group = read_groups(seen.of_these("groups", groups), seen.rows)
     once, copied = counted_once(seen.inputs, truth, group)
     # A copy would serve twice wherever the rows are parted, so where there are many none fits.
     split = None if temperature is not True or copied else calibration_rows(once, group, target)
     fitted, said = _temperature(temperature, seen, truth, split, target, has_copies=bool(copied))
-    wanted = novelty or novelty_output is not None
     policy = Policy(
         temperature=fitted,
         score=kind,
         novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
     )
-    floors = _floors(class_floors or {}, seen.edge)
     rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
     new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
     evidence = _evidence(seen, policy, None if read is None else truth, group)
@@ -335,24 +345,29 @@ def _chosen(
     return msgspec.structs.replace(found, warnings=(*found.warnings, said))
 
 
-def _floors(asked: Mapping[Any, float | str], edge: ModelSpec) -> dict[int, float]:
+def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int) -> dict[int, float]:
     """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not."""
     if not isinstance(asked, Mapping):
         raise Misconfigured(
             "HAL-102", f"class_floors must name a recall by class, {{'V': 0.9}}, got {asked!r}"
         )
+    names = list(edge.labels or ())
     found = {}
     for key, given in asked.items():
         recall = as_share(f"the recall floor of class {key!r}", given)
-        names = list(edge.labels or ())
         if isinstance(key, str) and key in names:
             found[names.index(key)] = recall
-        elif isinstance(key, Integral) or (isinstance(key, str) and not names and key.isdecimal()):
+        elif (isinstance(key, Integral) or _is_number_of_class(key, names)) and 0 <= int(key) < classes:
             found[int(key)] = recall
         else:
+            what = "label" if names and isinstance(key, str) else "class"
+            known = ", ".join(names) or f"0 to {classes - 1}"
             raise Misconfigured(
-                "HAL-102",
-                f"class_floors: {key!r} is no label of {edge.ref}; known are "
-                f"{', '.join(names) or 'class numbers'}",
+                "HAL-102", f"class_floors: {key!r} is no {what} of {edge.ref}; known are {known}"
             )
     return found
+
+
+def _is_number_of_class(key: object, names: Sequence[str]) -> bool:
+    """Whether this text is a class number: on the command line it is, where classes have no names."""
+    return isinstance(key, str) and not names and key.isdecimal()

@@ -147,12 +147,17 @@ def encode_error(message: str) -> bytes:
 
 
 def decode_error(body: Buffer) -> str:
-    """What an error's body says, at most 500 characters of it, whatever its form. Never raises."""
+    """What an error's body says, at most 500 characters of it, whatever its form. Never raises.
+
+    The code that a server of ours puts at its end is left out: whoever passes it on has a code of its own.
+    """
     try:
         text = _ERROR.decode(body).error
     except (msgspec.MsgspecError, RecursionError, ValueError):
         text = bytes(body[:2_000]).decode(errors="replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:2_000]).split())[:500]
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text[:2_000]).split())
+    said, _, code = plain.rpartition(" [HAL-")
+    return (said if code.removesuffix("]").isdecimal() else plain)[:500]
 
 
 def max_response_bytes(spec: ModelSpec, rows: int) -> int:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 from halocline.errors import HaloclineError, Misconfigured
 from halocline.wire import novelty_file
 from halocline.wire.policy_form import CHANGED, VERSION, Form, PolicyFile, flat, known_at, tables
-from halocline.wire.toml import Value, document
+from halocline.wire.toml import Value, comment, document
 
 __all__ = ["CHANGED", "PolicyFile", "diff_policy", "read_policy", "write_policy"]
 
@@ -19,7 +20,8 @@ MAX_FILE_BYTES = 1 << 20
 """A policy is a page; what is larger is something else."""
 _HEAD = """\
 A Halocline policy: from which confidence on the edge model's answer stands, and what that promises.
-Made by `halocline tune`. Where anything is changed by hand, [promise] does not hold any more: tune again."""
+Made by `halocline tune`. Where anything is changed by hand, [promise] does not hold any more: tune again.
+Only what a device may learn for itself, [policy.personal], may be set by hand."""
 
 
 def read_policy(path: str | os.PathLike[str]) -> PolicyFile:
@@ -44,18 +46,20 @@ def read_policy(path: str | os.PathLike[str]) -> PolicyFile:
         raise Misconfigured(exc.code, f"{file}: {exc.message}") from None
 
 
-def write_policy(path: str | os.PathLike[str], policy_file: PolicyFile) -> None:
+def write_policy(path: str | os.PathLike[str], policy_file: PolicyFile, warnings: Sequence[str] = ()) -> None:
     """Write the file whole or not at all; one that was there stays until then.
 
+    `warnings` become a comment above the promise, for people: reading the file does not give them back.
     Arrays go into `NAME.novelty-DIGEST.npz` beside it. Raises Misconfigured (HAL-110) where the folder
     cannot be written.
     """
     file = Path(path).expanduser()
     novelty = policy_file.policy.novelty
+    above = {"promise": comment("Be wary:", warnings)}
     try:
         old = _side_file_of(file)
         side = None if novelty is None else novelty_file.write(file, novelty, _write_whole)
-        _write_whole(file, document(_HEAD, tables(policy_file, side)).encode())
+        _write_whole(file, document(_HEAD, tables(policy_file, side), above).encode())
         if old is not None and (side is None or old != file.with_name(side.file)):
             old.unlink(missing_ok=True)
     except OSError as exc:

@@ -189,10 +189,15 @@ def _policy_tables(policy: Policy, side: novelty_file.Side | None) -> dict[str, 
 
 
 def _digest_of(made: PolicyFile) -> str:
-    """Tells whether the file is as it was tuned; the name of the side file does not matter."""
+    """Tells whether the file is as it was tuned; the name of the side file does not matter.
+
+    Nor does what a device may learn for itself: it changes no answer before the device has proven it, and
+    then the promise is the device's own.
+    """
     seen = hashlib.sha256()
     for table, values in tables(made, None).items():
-        told = {key: _plain(each) for key, each in values.items() if each is not None}
+        counts = values if table != "policy.personal" else {}
+        told = {key: _plain(each) for key, each in counts.items() if each is not None}
         told.pop("policy_digest", None)
         seen.update(repr((table, sorted(told.items()))).encode())
     novelty = made.policy.novelty

@@ -1,6 +1,7 @@
-"""Write TOML that a person can read: a comment, and tables of plain values."""
+"""Write TOML that a person can read: comments, and tables of plain values."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TypeAlias
@@ -16,17 +17,47 @@ _ESCAPES = {
 }
 
 
-def document(head: str, tables: Mapping[str, Mapping[str, Value | None]]) -> str:
+COMMENT_WIDTH = 108
+
+
+def document(
+    head: str,
+    tables: Mapping[str, Mapping[str, Value | None]],
+    comments: Mapping[str, str] | None = None,
+) -> str:
     """A document with `head` as its first comment; keys whose value is None, and empty tables, are left out.
 
-    The table "" holds the keys before the first table.
+    The table "" holds the keys before the first table. `comments` stand above the table of their name, as
+    `comment` makes them.
     """
     parts = ["".join(f"# {line}\n" for line in head.splitlines())]
     for name, table in tables.items():
         lines = [f"{_key(key)} = {literal(value)}\n" for key, value in table.items() if value is not None]
         if lines:
-            parts.append((f"[{name}]\n" if name else "") + "".join(lines))
+            above = (comments or {}).get(name, "")
+            parts.append(above + (f"[{name}]\n" if name else "") + "".join(lines))
     return "\n".join(parts)
+
+
+def comment(title: str, lines: Sequence[str]) -> str:
+    """A comment of a title and its lines, each an item; nothing where there is no line.
+
+    What TOML allows in no comment, a line's end above all, becomes a space.
+    """
+    if not lines:
+        return ""
+    told = [title]
+    for line in lines:
+        plain = " ".join("".join(sign if sign.isprintable() else " " for sign in line).split())
+        told += textwrap.wrap(
+            plain,
+            COMMENT_WIDTH,
+            initial_indent="- ",
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "".join(f"# {line}\n" for line in told)
 
 
 def literal(value: Value) -> str:

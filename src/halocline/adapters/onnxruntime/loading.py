@@ -77,8 +77,8 @@ def load(
     are read: `DetectOutput(…)`, `RegressOutput(…)`, `ScoreOutput(…)`; or by its name, where they are read
     by the `confidence` of `Tiered`.
 
-    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208, HAL-209, HAL-330,
-    HAL-331.
+    Raises Misconfigured: HAL-101, HAL-102, HAL-201, HAL-202, HAL-203, HAL-205, HAL-208,
+    HAL-209, HAL-330, HAL-331.
     """
     if threads is not None and threads < 1:
         raise Misconfigured(

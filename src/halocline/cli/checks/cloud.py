@@ -44,10 +44,11 @@ class Access(msgspec.Struct, frozen=True):
 def check_cloud(url: str, access: Access) -> Iterator[Check]:
     """Every check of one URL, of a model or of a server; the first step that fails is the last."""
     has_model = "/v2/models/" in url
-    name = url.partition("://")[2].partition("/")[0] or url
+    name = url.partition("://")[2].partition("/")[0].rpartition("@")[2] or url
+    tried = url if has_model else f"{url.rstrip('/')}/v2/models/any"
     try:
         target = read_target(
-            url if has_model else f"{url.rstrip('/')}/v2/models/any",
+            tried,
             headers=None,
             token=access.token,
             ca=access.ca,
@@ -55,7 +56,7 @@ def check_cloud(url: str, access: Access) -> Iterator[Check]:
             allow_plaintext=True,
         )
     except HaloclineError as exc:
-        yield fail(f"{name} url", str(exc), CATALOGUE[exc.code].fix)
+        yield fail(f"{name} url", str(exc).replace(tried, url), CATALOGUE[exc.code].fix)
         return
     for step in (_check_address, _check_connection, _check_certificate):
         check = step(target, name, access.timeout_s)
@@ -79,29 +80,30 @@ def _check_address(target: Target, name: str, timeout_s: float) -> Check:
             "check the spelling and the name server (/etc/resolv.conf)",
         )
     took_s = time.perf_counter() - began_s
-    addresses = ", ".join(dict.fromkeys(str(each[4][0]) for each in found))
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    if addresses == [host]:
+        return ok(f"{name} address", f"{host}{through} is an address, there is no name to look up")
     if took_s > 1:
         return warn(
             f"{name} address", f"{host}{through} took {seconds(took_s)} to resolve", "check the name server"
         )
-    return ok(f"{name} address", f"{host}{through} is {addresses}, {seconds(took_s)}")
+    return ok(f"{name} address", f"{host}{through} is {', '.join(addresses)}, {seconds(took_s)}")
 
 
 def _check_connection(target: Target, name: str, timeout_s: float) -> Check:
     host, port = _first_hop(target)
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     began_s = time.perf_counter()
     try:
         socket.create_connection((host, port), timeout=timeout_s).close()
     except ConnectionRefusedError:
-        return fail(
-            f"{name} connection", f"{host}:{port} refuses", "check that the server runs, and its port"
-        )
+        return fail(f"{name} connection", f"{place} refuses", "check that the server runs, and its port")
     except OSError as exc:
         why = (
             f"no answer within {timeout_s:g} s" if isinstance(exc, TimeoutError) else exc.strerror or str(exc)
         )
-        return fail(f"{name} connection", f"{host}:{port}: {why}", "check the network, routes and firewalls")
-    return ok(f"{name} connection", f"{host}:{port} answers in {seconds(time.perf_counter() - began_s)}")
+        return fail(f"{name} connection", f"{place}: {why}", "check the network, routes and firewalls")
+    return ok(f"{name} connection", f"{place} answers in {seconds(time.perf_counter() - began_s)}")
 
 
 def _check_certificate(target: Target, name: str, timeout_s: float) -> Check | None:
