@@ -150,6 +150,18 @@ def test_a_late_verdict_tells_whether_the_boxes_differ():
     assert not corrections[same.id].changed
 
 
+def test_a_spot_check_of_a_sure_picture_tells_whether_the_boxes_differ():
+    check = hc.SpotCheck(share=1.0)
+    with hc.Tiered(edge_detector(), OtherDetector()(), threshold=0.8, spot_check=check) as tiered:
+        told = tiered.infer(SURE)
+        both = tiered.infer(seen((CAT, (0.95, 0.0)), (DOG, (0.0, 0.95))))
+        corrections = {each.id: each for each, _ in zip(tiered.corrections(5.0), range(2), strict=False)}
+    assert told.tier is both.tier is hc.Tier.EDGE
+    assert corrections[told.id].changed
+    assert corrections[told.id].probability == 1.0
+    assert not corrections[both.id].changed
+
+
 def test_the_cloud_may_be_a_function_that_answers_as_the_edge_does():
     def cloud(batch):
         return {"out": np.stack([seen((DOG, (0.0, 0.99)))] * len(batch))}
