@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from halocline.decide.outputs import DetectOutput
-from halocline.decide.tasks.named import not_as_described, output_of
+from halocline.decide.tasks.named import column_of, not_as_described, output_of
 from halocline.errors import Misconfigured
 from halocline.inputs.description import ImageInput
 from halocline.records import Array, ModelSpec
@@ -100,10 +100,10 @@ def _ssd(spec: ModelSpec, output: DetectOutput, classes: int | None) -> Candidat
             found = [Candidates(boxes[at], *_likeliest(scores[at], output, certain)) for at in range(rows)]
         if not count_name:
             return found
-        counts = np.asarray(outputs[count_name]).reshape(rows, -1)[:, 0].astype(np.int64)
+        counts = np.clip(np.nan_to_num(column_of(outputs, count_name, rows)), 0, boxes.shape[1])
         return [
             Candidates(*(array[:count] for array in part))
-            for part, count in zip(found, counts.tolist(), strict=True)
+            for part, count in zip(found, counts.astype(np.int64).tolist(), strict=True)
         ]
 
     return read
