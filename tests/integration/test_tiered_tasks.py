@@ -13,7 +13,7 @@ import halocline as hc
 from halocline.decide.targets import Escalate, MaxLoss
 from halocline.testing.faults import FaultServer
 from halocline.tuning.calibration import calibrated
-from halocline.tuning.tasks import tune_task
+from halocline.tuning.tasks import evaluate_task, tune_task
 from halocline.wire import oip
 
 LABELS = ("cat", "dog")
@@ -395,6 +395,12 @@ def test_a_threshold_is_tuned_on_what_is_lost_against_the_cloud():
     with hc.Tiered(edge, cloud, policy=tuned.policy, deadline_s=5.0) as tiered:
         up = [reply.tier is hc.Tier.CLOUD for reply in tiered.infer_batch(x)]
     np.testing.assert_array_equal(up, ~stays)
+    seen = evaluate_task(edge, cloud, tuned.policy, x, truth, tolerance=1.0)
+    assert (seen.rows, seen.cloud.value) == (len(x), 1.0)
+    assert seen.edge.value == pytest.approx(1 - wrong.mean())
+    assert seen.lost.value == pytest.approx((wrong & stays).mean())
+    assert seen.tiered.value == pytest.approx(1 - seen.lost.value)
+    assert seen.escalated.value == pytest.approx(np.mean(up))
 
 
 def test_without_truth_the_cloud_is_the_truth():
@@ -415,6 +421,22 @@ def test_boxes_are_right_by_name_whatever_their_order():
     stray = hc.Boxes(xyxy=dogs.xyxy, index=dogs.index, scores=dogs.scores, labels=("emu",))
     with pytest.raises(hc.Rejected, match="'emu' is no label of model"):
         tune_task(edge_detector(), OtherDetector()(), x, [stray] * 60, target=Escalate(0.5))
+
+
+def test_a_truth_that_is_none_is_refused_before_the_cloud_is_asked():
+    def cloud(batch):
+        raise AssertionError("asked")
+
+    x = np.ones((60, 1), np.float32)
+    scorer = echo(hc.ScoreOutput(threshold=1.0, scale=1.0), 1)
+    with pytest.raises(hc.Rejected, match=r"0 or 1, whether it is an anomaly for each row, got 2 in row 3"):
+        tune_task(scorer, cloud, x, [0, 1, 0, 2] * 15, target=Escalate(0.1))
+    with pytest.raises(hc.Rejected, match="must hold a number for each row, got nan in row 0"):
+        tune_task(echo(QUANTILES, 3), cloud, x, [np.nan] * 60, target=Escalate(0.1), tolerance=1.0)
+    with pytest.raises(hc.Rejected, match=r"y must hold hc\.Boxes for each picture, got int"):
+        tune_task(edge_detector(), cloud, np.stack([SURE] * 60), [1] * 60, target=Escalate(0.1))
+    with pytest.raises(hc.Misconfigured, match=r"hc\.tune"):
+        tune_task(echo(None, 4, scores="logits"), cloud, x, [1] * 60, target=Escalate(0.1))
 
 
 def test_what_tuning_a_task_needs_is_asked_for():
