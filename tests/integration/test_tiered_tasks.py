@@ -1,6 +1,8 @@
 """Two tiers that detect, regress or score: gated on one confidence, answered in the task's shape."""
 
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -448,3 +450,20 @@ def test_what_tuning_a_task_needs_is_asked_for():
     with pytest.raises(hc.Misconfigured, match="said to regress") as caught:
         hc.tune(echo(QUANTILES, 3), lambda batch: batch, x, truth)
     assert caught.value.code == "HAL-333"
+
+
+def test_a_classifier_loads_nothing_of_other_tasks():
+    script = (
+        "import sys, halocline as hc\n"
+        "d = hc.samples.digits()\n"
+        "with hc.Tiered(hc.load(d.edge_path), hc.load(d.cloud_path), threshold=0.9) as tiered:\n"
+        "    tiered.infer_batch(d.x[:50])\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "halocline.edge.tiered" in loaded
+    assert not {
+        each for each in loaded if each.startswith(("halocline.decide.tasks", "halocline.decide.outputs"))
+    }
+    assert "halocline.edge.placing" not in loaded
