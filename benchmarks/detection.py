@@ -18,7 +18,9 @@ import halocline as hc
 from common import arguments, report
 from halocline.decide.targets import Escalate
 from halocline.demo.detection.canvas import Scenes
+from halocline.demo.detection.graph import YOLO
 from halocline.demo.detection.pair import Detectors, detectors
+from halocline.stats.calibrate import expected_calibration_error
 from halocline.stats.detection import mean_average_precision
 from halocline.stats.overlap import SAME, iou, is_all_right
 from halocline.tuning.tasks import tune_task
@@ -63,6 +65,7 @@ def _measure(pair: Detectors) -> dict[str, Any]:
         "threshold": threshold,
         "by_kind": {name: _kind(tiers, up, pair.test, *span) for name, span in KINDS.items()},
         **_rule(pair, [said.confidence for said in edge_said], edge, truth),
+        "calibration_error": _calibration(pair, [said.confidence for said in edge_said], edge),
     }
 
 
@@ -118,6 +121,14 @@ def _rule(
             for share in SHARES
         }
     return told
+
+
+def _calibration(pair: Detectors, confidence: list[float], edge: Sequence[hc.Boxes]) -> dict[str, float]:
+    """How far confidence is from the share of scenes that are all right, calibrated and as stated."""
+    right = np.asarray([is_all_right(*both) for both in zip(edge, pair.test.truth, strict=True)])
+    stated = hc.load(pair.edge_path, task=YOLO).predict_batch(pair.test.pictures[:, None])
+    found = {"calibrated": confidence, "stated": [said.confidence for said in stated]}
+    return {name: expected_calibration_error(np.asarray(sure), right).value for name, sure in found.items()}
 
 
 def _of_boxes_alone(pair: Detectors, edge: Sequence[hc.Boxes]) -> Rows:

@@ -1,15 +1,19 @@
 """Detectors made here find what was composed, and those that saw nothing are asked about."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import halocline as hc
 from halocline.demo.detection.canvas import SIDE, Items, compose, mixed_counts
-from halocline.demo.detection.pair import detectors
+from halocline.demo.detection.pair import DIGITS, detectors
 from halocline.records import Boxes
 from halocline.stats.detection import mean_average_precision
 from halocline.stats.overlap import iou
 from halocline.tuning.calibration import calibrated
+
+FASHION_FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "fashion_mnist"
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,15 @@ def test_calibration_says_what_share_is_right(pair):
     empty = pair.test.counts == 0
     assert sure[empty].mean() > 0.9
     assert sure[pair.test.counts > 4].mean() < 0.3
+
+
+@pytest.mark.skipif(not FASHION_FOLDER.is_dir(), reason="Fashion-MNIST is not there")
+def test_clothes_make_scenes_as_digits_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("HALOCLINE_CACHE", str(tmp_path))
+    clothes = detectors(FASHION_FOLDER, sizes=DIGITS)
+    labels = list(clothes.edge.spec.labels)
+    assert labels[8] == "bag"
+    assert scores(clothes.cloud, clothes.test, labels) > scores(clothes.edge, clothes.test) > 0.1
 
 
 def test_too_few_pictures_leave_the_stated_rule(pair):

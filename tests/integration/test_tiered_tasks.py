@@ -1,6 +1,8 @@
 """Two tiers that detect, regress or score: gated on one confidence, answered in the task's shape."""
 
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -13,7 +15,7 @@ import halocline as hc
 from halocline.decide.targets import Escalate, MaxLoss
 from halocline.testing.faults import FaultServer
 from halocline.tuning.calibration import calibrated
-from halocline.tuning.tasks import tune_task
+from halocline.tuning.tasks import evaluate_task, tune_task
 from halocline.wire import oip
 
 LABELS = ("cat", "dog")
@@ -148,6 +150,18 @@ def test_a_late_verdict_tells_whether_the_boxes_differ():
     assert corrections[told.id].changed
     assert corrections[told.id].prediction.value.labels == ("cat", "dog")
     assert not corrections[same.id].changed
+
+
+def test_a_spot_check_of_a_sure_picture_tells_whether_the_boxes_differ():
+    check = hc.SpotCheck(share=1.0)
+    with hc.Tiered(edge_detector(), OtherDetector()(), threshold=0.8, spot_check=check) as tiered:
+        told = tiered.infer(SURE)
+        both = tiered.infer(seen((CAT, (0.95, 0.0)), (DOG, (0.0, 0.95))))
+        corrections = {each.id: each for each, _ in zip(tiered.corrections(5.0), range(2), strict=False)}
+    assert told.tier is both.tier is hc.Tier.EDGE
+    assert corrections[told.id].changed
+    assert corrections[told.id].probability == 1.0
+    assert not corrections[both.id].changed
 
 
 def test_the_cloud_may_be_a_function_that_answers_as_the_edge_does():
@@ -383,6 +397,12 @@ def test_a_threshold_is_tuned_on_what_is_lost_against_the_cloud():
     with hc.Tiered(edge, cloud, policy=tuned.policy, deadline_s=5.0) as tiered:
         up = [reply.tier is hc.Tier.CLOUD for reply in tiered.infer_batch(x)]
     np.testing.assert_array_equal(up, ~stays)
+    seen = evaluate_task(edge, cloud, tuned.policy, x, truth, tolerance=1.0)
+    assert (seen.rows, seen.cloud.value) == (len(x), 1.0)
+    assert seen.edge.value == pytest.approx(1 - wrong.mean())
+    assert seen.lost.value == pytest.approx((wrong & stays).mean())
+    assert seen.tiered.value == pytest.approx(1 - seen.lost.value)
+    assert seen.escalated.value == pytest.approx(np.mean(up))
 
 
 def test_without_truth_the_cloud_is_the_truth():
@@ -405,6 +425,22 @@ def test_boxes_are_right_by_name_whatever_their_order():
         tune_task(edge_detector(), OtherDetector()(), x, [stray] * 60, target=Escalate(0.5))
 
 
+def test_a_truth_that_is_none_is_refused_before_the_cloud_is_asked():
+    def cloud(batch):
+        raise AssertionError("asked")
+
+    x = np.ones((60, 1), np.float32)
+    scorer = echo(hc.ScoreOutput(threshold=1.0, scale=1.0), 1)
+    with pytest.raises(hc.Rejected, match=r"0 or 1, whether it is an anomaly for each row, got 2 in row 3"):
+        tune_task(scorer, cloud, x, [0, 1, 0, 2] * 15, target=Escalate(0.1))
+    with pytest.raises(hc.Rejected, match="must hold a number for each row, got nan in row 0"):
+        tune_task(echo(QUANTILES, 3), cloud, x, [np.nan] * 60, target=Escalate(0.1), tolerance=1.0)
+    with pytest.raises(hc.Rejected, match=r"y must hold hc\.Boxes for each picture, got int"):
+        tune_task(edge_detector(), cloud, np.stack([SURE] * 60), [1] * 60, target=Escalate(0.1))
+    with pytest.raises(hc.Misconfigured, match=r"hc\.tune"):
+        tune_task(echo(None, 4, scores="logits"), cloud, x, [1] * 60, target=Escalate(0.1))
+
+
 def test_what_tuning_a_task_needs_is_asked_for():
     x, truth = known_rows(60)
     with pytest.raises(hc.Misconfigured, match="tolerance must say how far"):
@@ -414,3 +450,20 @@ def test_what_tuning_a_task_needs_is_asked_for():
     with pytest.raises(hc.Misconfigured, match="said to regress") as caught:
         hc.tune(echo(QUANTILES, 3), lambda batch: batch, x, truth)
     assert caught.value.code == "HAL-333"
+
+
+def test_a_classifier_loads_nothing_of_other_tasks():
+    script = (
+        "import sys, halocline as hc\n"
+        "d = hc.samples.digits()\n"
+        "with hc.Tiered(hc.load(d.edge_path), hc.load(d.cloud_path), threshold=0.9) as tiered:\n"
+        "    tiered.infer_batch(d.x[:50])\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "halocline.edge.tiered" in loaded
+    assert not {
+        each for each in loaded if each.startswith(("halocline.decide.tasks", "halocline.decide.outputs"))
+    }
+    assert "halocline.edge.placing" not in loaded

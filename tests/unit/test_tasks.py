@@ -106,6 +106,27 @@ def test_ssd_names_its_classes_or_scores_them():
         np.testing.assert_allclose(each.scores, [0.9, 0.8], atol=1e-6)
 
 
+@pytest.mark.parametrize(("count", "found"), [(2.0, 2), (1, 1), (0, 0), (-1, 0), (99, 2), (np.nan, 0)])
+def test_a_count_says_how_many_boxes_there_are_and_never_more(count, found):
+    given = {
+        "boxes": f32([[CAT_XYXY, EMU_XYXY]]),
+        "scores": f32([[0.9, 0.8]]),
+        "classes": f32([[0, 2]]),
+        "count": np.array([[count]]),
+    }
+    form = hc.DetectOutput(
+        layout="ssd",
+        boxes_output="boxes",
+        scores_output="scores",
+        classes_output="classes",
+        count_output="count",
+    )
+    (boxes,), _ = read(form, given)
+    assert len(boxes) == found
+    with pytest.raises(hc.Misconfigured, match="'count' is missing"):
+        task_reader(spec(form, *given)).read({name: given[name] for name in list(given)[:3]}, 1)
+
+
 def test_of_boxes_that_overlap_one_a_class_stays():
     near = [52, 50, 40, 60]
     given = yolo((CAT, [0.7, 0, 0]), (near, [0.9, 0, 0]), (near, [0, 0.6, 0]))

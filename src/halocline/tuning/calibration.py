@@ -18,9 +18,8 @@ from halocline.records import Anomaly, Array, Boxes, ModelSpec, ScoreKind
 from halocline.stats.calibrate import fit_temperature
 from halocline.stats.logistic import fit_logistic
 from halocline.stats.overlap import SAME, iou, matches
-from halocline.tuning.parts import parts_of
-from halocline.tuning.rows import check_length
-from halocline.tuning.truth import in_order
+from halocline.tuning.parts import count_of, parts_of
+from halocline.tuning.truth import truth_of
 
 FEWEST = 50
 """Fewer rows than this fit no curve: what is stated stays."""
@@ -36,10 +35,12 @@ def calibrated(model: Model, x: Any, y: Sequence[Any] | Array) -> Output:
     """
     spec = model.spec
     if isinstance(spec.output, DetectOutput):
-        pairs = _told(_pictures(model, spec, spec.output, x), y)
-        return spec.output if len(pairs) < FEWEST else _detector(spec.output, pairs, spec)
+        truth = truth_of(spec, y, count_of(x))
+        pairs = _told(_pictures(model, spec, spec.output, x), truth)
+        return spec.output if len(pairs) < FEWEST else _detector(spec.output, pairs)
     if isinstance(spec.output, ScoreOutput):
-        return _scorer(spec.output, _told(_verdicts(model, spec, x), y))
+        truth = truth_of(spec, y, count_of(x))
+        return _scorer(spec.output, _told(_verdicts(model, spec, x), truth))
     raise Misconfigured("HAL-332", f"{spec.ref} neither detects nor scores; its task is {spec.task}")
 
 
@@ -48,15 +49,14 @@ class _Pair(NamedTuple):
     true: Any
 
 
-def _told(said: Sequence[Any], true: Sequence[Any] | Array) -> list[_Pair]:
-    check_length("y", len(true), len(said))
+def _told(said: Sequence[Any], true: Sequence[Any]) -> list[_Pair]:
     return [_Pair(*both) for both in zip(said, true, strict=True) if both[0] is not None]
 
 
-def _detector(output: DetectOutput, pairs: list[_Pair], spec: ModelSpec) -> DetectOutput:
+def _detector(output: DetectOutput, pairs: list[_Pair]) -> DetectOutput:
     missed = np.asarray([seen.missed for seen, _ in pairs])
     floor = fit_logistic(missed, np.asarray([_has_missed(seen.boxes, true) for seen, true in pairs]))
-    some = [(seen, in_order(true, spec)) for seen, true in pairs if seen.least_margin is not None]
+    some = [(seen, true) for seen, true in pairs if seen.least_margin is not None]
     margin = None
     if len(some) >= FEWEST:
         right = np.asarray([bool((matches(seen.boxes, true) >= 0).all()) for seen, true in some])

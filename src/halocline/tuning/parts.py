@@ -8,11 +8,15 @@ import numpy as np
 PART_ROWS = 64
 
 
+def count_of(x: Any) -> int:
+    """How many rows they are."""
+    return len(next(iter(x.values()))) if isinstance(x, Mapping) else len(x)
+
+
 def parts_of(x: Any, rows: int = PART_ROWS) -> Iterator[Any]:
     """So many rows at a time of an array, arrays by name, or raw samples, which are read in their turn."""
     if isinstance(x, Mapping):
-        count = len(next(iter(x.values())))
-        for at in range(0, count, rows):
+        for at in range(0, count_of(x), rows):
             yield {name: array[at : at + rows] for name, array in x.items()}
         return
     for at in range(0, len(x), rows):

@@ -1,6 +1,6 @@
 """Say whether an answer of a task is right, given the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,16 +10,35 @@ import numpy as np
 from halocline.errors import Misconfigured, Rejected
 from halocline.records import Anomaly, Boxes, Interval, ModelSpec, Task
 from halocline.stats.overlap import is_all_right
+from halocline.tuning.rows import check_length
+
+
+def truth_of(spec: ModelSpec, y: Any, rows: int) -> Sequence[Any]:
+    """What is true of each row, as `judge_of` takes it. Raises Rejected (HAL-305) where that is not told."""
+    check_length("y", len(y), rows)
+    if spec.task is Task.DETECT:
+        return [in_order(each, spec) for each in y]
+    given = np.asarray(y)
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.ndim != 1 or given.dtype.kind not in "fiub":
+        raise Rejected("HAL-305", f"y must hold one number a row, got {given.dtype} {list(given.shape)}")
+    wrong = ~np.isfinite(given) if spec.task is Task.REGRESS else (given != 0) & (given != 1)
+    if wrong.any():
+        at = int(wrong.argmax())
+        wanted = "a number" if spec.task is Task.REGRESS else "0 or 1, whether it is an anomaly"
+        raise Rejected("HAL-305", f"y must hold {wanted} for each row, got {given[at]} in row {at}")
+    told: Sequence[Any] = given.tolist()
+    return told
 
 
 def judge_of(spec: ModelSpec, tolerance: float | None) -> Callable[[Any, Any], bool]:
-    """What says of an answer and the truth whether it is right (see `tune_task`).
+    """What says of an answer and the truth whether it is right (see `task_evidence`).
 
-    Raises Misconfigured (HAL-102) for a tolerance that is none; what it gives raises Rejected (HAL-305) for
-    a truth that is none of this task.
+    Raises Misconfigured (HAL-102) for a tolerance that is none.
     """
     if spec.task is Task.DETECT:
-        return lambda value, true: isinstance(value, Boxes) and is_all_right(value, in_order(true, spec))
+        return lambda value, true: isinstance(value, Boxes) and is_all_right(value, true)
     if spec.task is Task.SCORE:
         return lambda value, true: isinstance(value, Anomaly) and value.is_anomaly == bool(true)
     if not isinstance(tolerance, Real) or not tolerance > 0:

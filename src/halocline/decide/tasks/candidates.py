@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from halocline.decide.outputs import DetectOutput
-from halocline.decide.tasks.named import not_as_described, output_of
+from halocline.decide.tasks.named import column_of, not_as_described, output_of
 from halocline.errors import Misconfigured
 from halocline.inputs.description import ImageInput
 from halocline.records import Array, ModelSpec
@@ -14,7 +14,10 @@ from halocline.records import Array, ModelSpec
 
 class Candidates(NamedTuple):
     """Of one picture: boxes float64 `[n, 4]` (left, top, right, bottom), the class of each int64 `[n]`, how
-    likely it is and how likely its strongest rival is, float64 `[n]` each."""
+    likely it is and how likely its strongest rival is, float64 `[n]` each.
+
+    Below the score threshold class and rival are 0.
+    """
 
     boxes: Array
     classes: Array
@@ -55,13 +58,14 @@ def _yolo(spec: ModelSpec, output: DetectOutput, classes: int | None) -> Candida
                 f"{f'more than {first}' if columns is None else f'{columns} ({first} and one a class)'}; "
                 f"detect.axes is {output.axes!r}, detect.objectness {str(output.objectness).lower()}"
             )
-        scores = _activated(array[:, :, first:].astype(np.float64), output.activation)
-        if output.objectness:
-            chance = array[:, :, 4:5].astype(np.float64)
-            scores = scores * (chance if output.activation == "none" else _sigmoid(chance))
+        chances = np.ones(array.shape[:2]) if not output.objectness else array[:, :, 4].astype(np.float64)
+        if output.activation != "none" and output.objectness:
+            chances = _sigmoid(chances)
         return [
-            Candidates(boxes, *_likeliest(each, output.background))
-            for boxes, each in zip(array[:, :, :4].astype(np.float64), scores, strict=True)
+            Candidates(boxes, *_likeliest(scores, output, chance))
+            for boxes, scores, chance in zip(
+                array[:, :, :4].astype(np.float64), array[:, :, first:], chances, strict=True
+            )
         ]
 
     return read
@@ -78,13 +82,12 @@ def _ssd(spec: ModelSpec, output: DetectOutput, classes: int | None) -> Candidat
 
     def read(outputs: Mapping[str, Array], rows: int) -> list[Candidates]:
         boxes = _shaped(outputs, boxes_name, rows, 3).astype(np.float64)
-        scores = _shaped(outputs, scores_name, rows, 2 if classes_name else 3).astype(np.float64)
+        scores = _shaped(outputs, scores_name, rows, 2 if classes_name else 3)
         if boxes.shape[2] != 4 or boxes.shape[1] != scores.shape[1]:
             raise not_as_described(
                 f"{boxes_name!r} {list(boxes.shape)} and {scores_name!r} {list(scores.shape)} must be "
                 "[pictures, boxes, 4] and [pictures, boxes, …] of equally many boxes"
             )
-        scores = _activated(scores, output.activation)
         if classes_name:
             numbers = _shaped(outputs, classes_name, rows, 2)
             found = [_said(boxes[at], numbers[at], scores[at], output, classes) for at in range(rows)]
@@ -93,13 +96,14 @@ def _ssd(spec: ModelSpec, output: DetectOutput, classes: int | None) -> Candidat
                 raise not_as_described(
                     f"the output {scores_name!r} has {scores.shape[2]} scores a box, expected {columns}"
                 )
-            found = [Candidates(boxes[at], *_likeliest(scores[at], output.background)) for at in range(rows)]
+            certain = np.ones(scores.shape[1])
+            found = [Candidates(boxes[at], *_likeliest(scores[at], output, certain)) for at in range(rows)]
         if not count_name:
             return found
-        counts = np.asarray(outputs[count_name]).reshape(rows, -1)[:, 0].astype(np.int64)
+        counts = np.clip(np.nan_to_num(column_of(outputs, count_name, rows)), 0, boxes.shape[1])
         return [
             Candidates(*(array[:count] for array in part))
-            for part, count in zip(found, counts.tolist(), strict=True)
+            for part, count in zip(found, counts.astype(np.int64).tolist(), strict=True)
         ]
 
     return read
@@ -109,6 +113,7 @@ def _said(
     boxes: Array, numbers: Array, scores: Array, output: DetectOutput, classes: int | None
 ) -> Candidates:
     """Where the model names the class of each box: rivals are not told."""
+    scores = _sigmoid(scores) if output.activation == "sigmoid" else scores.astype(np.float64)
     index = np.rint(numbers.astype(np.float64)).astype(np.int64) - output.first_class
     known = scores > 0  # rows that only fill up the output carry any class
     if known.any() and (index[known].min() < 0 or (classes is not None and index[known].max() >= classes)):
@@ -120,38 +125,45 @@ def _said(
     return Candidates(boxes, np.where(known, index, 0), scores, np.zeros(len(scores)))
 
 
-def _likeliest(scores: Array, background: int | None) -> tuple[Array, Array, Array]:
-    """Of scores `[n, columns]`: the likeliest class, how likely it is, and its strongest rival."""
-    rows = np.arange(len(scores))
-    if background is None:
-        named = scores
-    else:
-        if background >= scores.shape[1]:
+def _likeliest(scores: Array, output: DetectOutput, chance: Array) -> tuple[Array, Array, Array]:
+    """Of scores `[n, columns]`: the likeliest class, how likely it is, and its strongest rival.
+
+    Class and rival are 0 below the score threshold, where nobody asks: most of thousands of boxes are there.
+    `chance` float64 `[n]` is that of any object. A box whose scores hold NaN is NaN likely.
+    """
+    if output.activation == "softmax":
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True).astype(np.float64))
+        scores /= scores.sum(axis=1, keepdims=True)
+    named = scores
+    if output.background is not None:
+        if output.background >= scores.shape[1]:
             raise not_as_described(
-                f"detect.background is column {background}, and there are {scores.shape[1]}"
+                f"detect.background is column {output.background}, and there are {scores.shape[1]}"
             )
-        named = np.delete(scores, background, axis=1)
-    index = named.argmax(axis=1)
-    best = named[rows, index]
-    rivals = named.copy()
-    rivals[rows, index] = 0.0
-    rival = rivals.max(axis=1, initial=0.0)
-    if background is not None:
-        rival = np.maximum(rival, scores[:, background])
+        named = np.delete(scores, output.background, axis=1)
+    made = _sigmoid if output.activation == "sigmoid" else _as_they_are
+    best = made(named.max(axis=1)) * chance
+    index, rival = np.zeros(len(best), np.int64), np.zeros(len(best))
+    hot = np.flatnonzero(best >= output.score_threshold)
+    some = named[hot].astype(np.float64)
+    top = some.argmax(axis=1)
+    some[np.arange(len(hot)), top] = -np.inf
+    strongest = some.max(axis=1)
+    if output.background is not None:
+        strongest = np.maximum(strongest, scores[hot, output.background])
+    index[hot] = top
+    rival[hot] = np.maximum(made(strongest), 0.0) * (
+        chance if np.isscalar(chance) else np.asarray(chance)[hot]
+    )
     return index, best, rival
 
 
-def _activated(scores: Array, activation: str) -> Array:
-    if activation == "sigmoid":
-        return _sigmoid(scores)
-    if activation == "softmax":
-        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        return np.asarray(scores / scores.sum(axis=-1, keepdims=True))
-    return scores
+def _as_they_are(value: Array) -> Array:
+    return value.astype(np.float64)
 
 
 def _sigmoid(value: Array) -> Array:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * value)))  # of any size, without overflow
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * value.astype(np.float64))))  # of any size, without overflow
 
 
 def _to_xyxy(boxes: Array, corners: str) -> Array:

@@ -53,7 +53,7 @@ class DetectReader:
         boxes, index, scores, rivals = candidates
         if np.isnan(scores).any():
             return None
-        boxes = np.clip(boxes, 0.0, 1.0)
+        boxes = np.clip(boxes, 0.0, 1.0).astype(np.float32)
         real = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # false also where a corner is NaN
         boxes, index, scores, rivals = boxes[real], index[real], scores[real], rivals[real]
         output = self._output

@@ -75,15 +75,16 @@ class Detectors(msgspec.Struct, frozen=True, eq=False):
         return load(self.cloud_path, task=SSD)
 
 
-def detectors(folder: Path | None = None, *, seed: int = 0) -> Detectors:
+def detectors(folder: Path | None = None, *, seed: int = 0, sizes: Sizes | None = None) -> Detectors:
     """The pair for that seed, from the cache where it is whole; a minute or two where it is not.
 
-    `folder` holds Fashion-MNIST; without it scenes are made of scikit-learn's digits, in seconds.
+    `folder` holds Fashion-MNIST; without it scenes are made of scikit-learn's digits, in seconds. `sizes` is
+    as much as the set is worth, where it is not given.
     Raises Misconfigured: HAL-103 (an extra is missing), HAL-304 (a file is missing or not what it should be).
     """
     need("demo", "onnx", "sklearn", "threadpoolctl", what="the detectors")
     known, fresh, facts = _digits() if folder is None else _fashion(folder)
-    sizes = DIGITS if folder is None else FASHION
+    sizes = sizes or (DIGITS if folder is None else FASHION)
     rng = np.random.default_rng((seed, 1))
     tune = compose(fresh[0], mixed_counts(sizes.tune_scenes, rng), rng)
     test = compose(fresh[1], mixed_counts(sizes.test_scenes, rng), rng)
