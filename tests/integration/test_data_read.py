@@ -236,6 +236,13 @@ def test_a_series_is_cut_into_windows_that_keep_to_their_group(tmp_path):
     refused(path, "HAL-322", "Did you mean 'value'?", series=Series(3, 1, ("valu",)))
 
 
+def test_no_window_reaches_over_a_line_that_was_left_out(tmp_path):
+    (tmp_path / "s.csv").write_text("value\n1\n2\noops\n4\n5\n6\n")
+    found = read(tmp_path / "s.csv", series=Series(2, 1))
+    assert [each[:, 0].tolist() for each in found.samples] == [[1, 2], [4, 5], [5, 6]]
+    assert list(bad(found)) == ["line 4"]
+
+
 def test_gaps_in_a_series_are_left_to_the_model(tmp_path):
     (tmp_path / "s.csv").write_text("value\n1\nNaN\n3\n")
     (window,) = read(tmp_path / "s.csv", series=Series(3)).samples
