@@ -220,6 +220,11 @@ CATALOGUE: dict[str, Entry] = {
         "One tier's answers are of another kind than the other's, so one cannot stand in for the other.",
         "State the task of both: load(…, task=…) and connect(…, task=…).",
     ),
+    "HAL-333": Entry(
+        "A model that does not classify, where classes are needed",
+        "Tuning, evaluating and trying as `halocline tune` and hc.tune do it count right and wrong classes.",
+        "Choose the threshold of another task with halocline.tuning.tasks.tune_task.",
+    ),
     "HAL-340": Entry(
         "A kind of link that is not known",
         "The time of a cloud call is modelled for a few kinds of link, and another was named.",

@@ -122,7 +122,10 @@ def gather(
     local = edge_of(edge)
     reader = EdgeReader(local.spec, Policy(), None)
     kind = local.spec.score_kind
-    assert kind is not None  # or EdgeReader would have refused
+    if kind is None:
+        raise Misconfigured(
+            "HAL-333", f"{local.spec.ref} is said to {local.spec.task}, and this works on classes"
+        )
     name = local.spec.outputs[reader.score_at].name
     if check is not None and reader.classes is not None:
         check(local.spec, reader.classes, _rows_given(local, inputs))

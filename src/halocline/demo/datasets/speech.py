@@ -33,7 +33,7 @@ TUNE_TAKES = frozenset(range(5, 10))
 
 
 class Take(msgspec.Struct, frozen=True):
-    """One recording, and where it lies in its speaker's file, in samples."""
+    """One recording of one digit: its place, in samples, among those of its speaker."""
 
     speaker: str
     digit: int
@@ -83,7 +83,8 @@ def log_mel(sound: Array) -> Array:
     return np.append(seen.ravel(), np.log(len(picture) * HOP / RATE_HZ + 0.05)).astype(np.float32)
 
 
-def _read(folder: Path) -> tuple[list[Take], Rows]:
+def recordings(folder: Path) -> tuple[list[Take], list[Array]]:
+    """Every take, and float32 at 8 kHz what was said. Raises Misconfigured (HAL-103, HAL-304)."""
     need("sound", "soundfile", what="the spoken digits")
     speech_files(folder)
     takes = index_of(folder)
@@ -96,7 +97,13 @@ def _read(folder: Path) -> tuple[list[Take], Rows]:
                 f"{folder / 'index.csv'} has samples {take.start} to {take.start + take.length} of "
                 f"{take.speaker}.flac, which holds {len(sounds[take.speaker])}. Do they belong together?",
             )
-    x = np.stack([log_mel(sounds[take.speaker][take.start : take.start + take.length]) for take in takes])
+    return takes, [sounds[take.speaker][take.start : take.start + take.length] for take in takes]
+
+
+def _read(folder: Path) -> tuple[list[Take], Rows]:
+    takes, sounds = recordings(folder)
+    speakers = _speakers(takes)
+    x = np.stack([log_mel(sound) for sound in sounds])
     y = np.array([take.digit for take in takes], np.int64)
     return takes, Rows(x, y, np.array([speakers.index(take.speaker) for take in takes], np.int64))
 
