@@ -83,6 +83,7 @@ def test_infer_looks_at_data_of_any_form_and_names_a_row_that_does_not_fit(here,
     found = json.loads(run(capsys, *words, "cal").out)
     assert [row["name"] for row in found["bad"]] == ["0/000.npy"]
     assert len(found["rows"]) == 4
+    assert "0/000.npy: the input" in run(capsys, *words, "cal", "--strict", code=2).err
     table = json.loads(run(capsys, *words, "cal.csv").out)
     arrays = json.loads(run(capsys, *words, "cal.npz").out)
     assert [row["value"] for row in table["rows"]] == [row["value"] for row in arrays["rows"]]

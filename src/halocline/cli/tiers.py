@@ -33,7 +33,7 @@ class Tiers:
         Path,
         Parameter(
             help="Your rows: an .npz file (x or inputs, y or labels, group or groups), a folder of class "
-            "folders of pictures or sounds, a CSV table, COCO or Parquet. See `halocline data check`."
+            "folders of pictures or sounds, a CSV table or Parquet. See `halocline data check`."
         ),
     ]
     group_by: Annotated[
