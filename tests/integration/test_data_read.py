@@ -199,6 +199,22 @@ def test_a_table_names_files_beside_it_with_label_and_group(tmp_path):
     assert len(read(shop / "rows.csv")) == 2
 
 
+def test_notes_beside_class_folders_are_no_table_of_them(tmp_path):
+    shop = write_classes(tmp_path / "shop")
+    (shop / "weather.csv").write_text("day,sun\n1,2\n")
+    found = read(shop)
+    assert (found.kind, len(found), found.unread) == (Kind.FOLDER, 12, ("1 .csv file",))
+    (shop / "rows.csv").write_text("file,label\nbag/ada_0.jpg,bag\nboot/ada_0.jpg,boot\n")
+    assert (read(shop).kind, len(read(shop))) == (Kind.TABLE, 2)
+
+
+def test_a_link_that_leads_back_up_is_not_followed(tmp_path):
+    shop = write_classes(tmp_path / "shop")
+    (shop / "bag" / "round").symlink_to(shop)
+    (shop / "bag" / "more").symlink_to(write_classes(tmp_path / "other") / "bag")
+    assert len(read(shop)) == 18
+
+
 def test_a_table_of_numbers_is_one_row_a_line(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y,group,note\n1,2.5,up,m1,x\n3,oops,up,m1,x\n5,,up,m1,x\n7,8,down,m2,y\n9,9,,m2,y\n")

@@ -46,6 +46,8 @@ def entries(folder: Path) -> list[Path]:
 def walk(folder: Path) -> Iterator[Path]:
     """Every file under the folder, by name, without what is hidden."""
     for path in entries(folder):
+        if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
+            continue  # it leads back up, and round and round
         if path.is_dir():
             yield from walk(path)
         else:

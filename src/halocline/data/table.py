@@ -59,6 +59,12 @@ def read_table(
     return _numbers(path, names, rest, columns, series)
 
 
+def names_files(path: Path) -> bool:
+    """Whether the table has a column of files."""
+    first = next(_lines(path), None)
+    return first is not None and columns_of(first.cells, path).path is not None
+
+
 def _files(
     path: Path,
     names: Sequence[str],
