@@ -5,8 +5,11 @@ import functools
 import gzip
 import http.server
 import json
+import os
 import shutil
 import struct
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -297,3 +300,21 @@ def test_the_example_of_the_help_works(root, tmp_path, monkeypatch, capsys):
     assert f"Example: halocline {words}" in shown
     assert main(words.split()) == 0
     assert "Next: halocline data check machine-temperature/machine_temperature.csv" in capsys.readouterr().out
+
+
+def test_who_says_no_gets_nothing(tmp_path):
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "halocline", "data", "get", "machine-temperature"]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, close_fds=True
+    ) as process:
+        os.close(theirs)
+        printed = b""
+        while b"[y/N] " not in printed:
+            printed += os.read(ours, 4096)
+        os.write(ours, b"\n")
+        assert process.wait(20) == 1
+    os.close(ours)
+    assert b"licence  MIT" in printed
+    assert b"Fetch 0.7 MB from https://" in printed
+    assert list(tmp_path.iterdir()) == []

@@ -62,10 +62,9 @@ def get(
     if not json:
         print_block([("set", known.name), *set_lines(known)])
     if source is None and known.fetched is not None and not yes:
-        _check_terminal(
-            name, f"{size(known.fetched.size_bytes)} from {known.fetched.files[0].url}", json=json
-        )
-        answer = input(f"\nFetch {size(known.fetched.size_bytes)}? [y/N] ")
+        what = f"{size(known.fetched.size_bytes)} from {known.fetched.files[0].url}"
+        _check_terminal(name, what, json=json)
+        answer = input(f"\nFetch {what}? [y/N] ")
         if answer.strip().lower() not in ("y", "yes"):
             print("Nothing was fetched.")
             return FAILED
