@@ -22,6 +22,7 @@ PAYS = Findings(
     gain=near(-0.002),
     edge_gain=near(-0.07),
     over_edge=near(0.068),
+    majority=0.5,
     escalated=0.25,
     least_escalated=0.2,
     is_promised=True,
@@ -88,6 +89,11 @@ def test_no_row_count_helps_where_more_is_lost_than_may_be() -> None:
     found = worth(msgspec.structs.replace(PAYS, gain=Estimate(-0.02, -0.05, 0.01), is_promised=False))
     assert found.answer is Answer.UNCLEAR
     assert "rows in all" not in found.reason
+
+
+def test_accuracy_decides_nothing_where_one_class_always_would_do_as_well() -> None:
+    assert answer(majority=0.97) is Answer.UNCLEAR
+    assert answer(majority=0.97, has_labels=False) is Answer.TIERED  # what is agreed on is no class
 
 
 @pytest.mark.parametrize("changes", [{}, {"escalated": 0.95, "least_escalated": 1.0}, {"gain": near(-0.03)}])

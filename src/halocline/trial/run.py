@@ -251,6 +251,7 @@ def _trial(
             gain=gain,
             edge_gain=edge_gain,
             over_edge=shown.difference(TIERED, EDGE),
+            majority=evaluation.curve.baselines.majority,
             escalated=escalated.value,
             least_escalated=_least_escalated(evaluation, tolerance),
             is_promised=_is_promised(tuned, evaluation, tolerance),

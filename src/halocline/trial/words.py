@@ -63,8 +63,8 @@ def milliseconds(value_s: float) -> str:
 
 
 def short(value: float) -> str:
-    """Any other number, to four digits."""
-    return figure(value, f"{value:.4g}")
+    """Any other number, to three digits that count."""
+    return figure(value, f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}")
 
 
 def threshold(value: float) -> str:
