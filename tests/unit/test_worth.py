@@ -26,6 +26,7 @@ PAYS = Findings(
     escalated=0.25,
     least_escalated=0.2,
     is_promised=True,
+    is_share=False,
 )
 
 
@@ -71,6 +72,12 @@ def test_a_threshold_that_is_high_for_want_of_rows_is_no_verdict_for_the_cloud()
     found = worth(msgspec.structs.replace(PAYS, escalated=0.95, least_escalated=0.2))
     assert found.answer is Answer.UNCLEAR
     assert "20.0 % of the calls would lose no more" in found.reason
+
+
+def test_a_share_of_nearly_all_was_asked_for_and_that_is_said() -> None:
+    found = worth(msgspec.structs.replace(PAYS, escalated=1.0, is_share=True, is_promised=False))
+    assert found.answer is Answer.CLOUD
+    assert "So it was asked for; on these rows 20.0 % of the calls" in found.reason
 
 
 def test_the_cloud_stays_where_both_together_are_surely_worse() -> None:

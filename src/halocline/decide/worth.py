@@ -33,7 +33,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     against the cloud, and `least_escalated` the least share of calls at which these rows lose no more.
     `majority` is how often one is right who always says the most frequent class. `is_promised` tells
     whether a loss within the tolerance was certified on other rows, and not contradicted by these.
-    `has_labels` is False where the cloud's answers are the truth.
+    `is_share` tells whether a share of calls was asked for, and no loss.
+    `rows` counts copies of a row once. `has_labels` is False where the cloud's answers are the truth.
     """
 
     rows: int
@@ -50,6 +51,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     escalated: float
     least_escalated: float
     is_promised: bool
+    is_share: bool
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -69,7 +71,7 @@ def worth(seen: Findings) -> Verdict:
     if _edge_is_enough(seen):
         return _edge(seen)
     if seen.escalated >= NEARLY_ALL:
-        return _cloud_anyway(seen) if seen.least_escalated >= NEARLY_ALL else _unproven(seen)
+        return _cloud_anyway(seen) if seen.is_share or seen.least_escalated >= NEARLY_ALL else _unproven(seen)
     if seen.gain.high < -seen.tolerance:
         return _cloud_is_better(seen)
     if seen.is_promised or seen.gain.low >= -seen.tolerance:
@@ -126,8 +128,19 @@ def _cloud_anyway(seen: Findings) -> Verdict:
     return Verdict(
         Answer.CLOUD,
         f"Stay with the cloud: {_percent(seen.escalated)} of the calls would go there all the same.",
+        _why_all(seen),
+    )
+
+
+def _why_all(seen: Findings) -> str:
+    if seen.least_escalated < NEARLY_ALL:
+        return (
+            f"So it was asked for; on these rows {_percent(seen.least_escalated)} of the calls would lose no "
+            f"more than {_percent(seen.tolerance)}. Try a smaller share, or a loss as the target."
+        )
+    return (
         f"The edge {_right(seen, seen.edge)}, and its confidence does not tell its mistakes apart. Try a "
-        "looser target, or a better edge model.",
+        "looser target, or a better edge model."
     )
 
 
