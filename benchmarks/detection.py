@@ -16,10 +16,12 @@ import numpy as np
 
 import halocline as hc
 from common import arguments, report
+from halocline.decide.targets import Escalate
 from halocline.demo.detection.canvas import Scenes
 from halocline.demo.detection.pair import Detectors, detectors
 from halocline.stats.detection import mean_average_precision
 from halocline.stats.overlap import SAME, iou, is_all_right
+from halocline.tuning.tasks import tune_task
 
 Rows: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -66,8 +68,8 @@ def _measure(pair: Detectors) -> dict[str, Any]:
 
 def _threshold(pair: Detectors) -> float:
     """Sends up the share of the scenes that tuned."""
-    said = pair.edge.predict_batch(pair.tune.pictures[:, None])
-    return float(np.quantile([each.confidence for each in said], SHARE))
+    x, truth = pair.tune.pictures[:, None], pair.tune.truth
+    return tune_task(pair.edge, pair.cloud, x, truth, target=Escalate(SHARE)).policy.threshold
 
 
 def _in_order(boxes: hc.Boxes, pair: Detectors) -> hc.Boxes:

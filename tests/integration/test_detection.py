@@ -9,7 +9,7 @@ from halocline.demo.detection.pair import detectors
 from halocline.records import Boxes
 from halocline.stats.detection import mean_average_precision
 from halocline.stats.overlap import iou
-from halocline.tuning.detection import calibrated
+from halocline.tuning.calibration import calibrated
 
 
 @pytest.fixture(scope="module")
@@ -101,5 +101,5 @@ def test_too_few_pictures_leave_the_stated_rule(pair):
 
 
 def test_boxes_for_some_pictures_are_refused(pair):
-    with pytest.raises(hc.Rejected, match="3 pictures have boxes given, of 4"):
+    with pytest.raises(hc.Rejected, match="y must have one value for each of the 4 rows, got 3"):
         calibrated(pair.edge, pair.test.pictures[:4, None], pair.test.truth[:3])

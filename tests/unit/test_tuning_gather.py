@@ -201,7 +201,7 @@ def test_each_tier_makes_its_own_tensor_of_a_raw_sample():
     seen = gather(edge, cloud, text, cache=False)
     assert np.array_equal(seen.scores, X)
     assert np.array_equal(seen.cloud_index, ANSWERS.argmax(axis=1))
-    with pytest.raises(Misconfigured, match="to_cloud has nothing to do"):
+    with pytest.raises(Misconfigured, match="Leave to_cloud out"):
         gather(edge, cloud, text, cache=False, to_cloud=lambda x: x)
 
 

@@ -23,6 +23,8 @@ COMMANDS = (
     "policy evaluate",
     "policy show",
     "policy diff",
+    "data list",
+    "data get",
     "data check",
     "model inspect",
     "doctor",

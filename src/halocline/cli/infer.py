@@ -11,7 +11,7 @@ import msgspec
 from halocline.cli.output import Json, finite, print_json, print_table, seconds
 from halocline.errors import HaloclineError, Misconfigured, Rejected
 from halocline.ports import Feed
-from halocline.records import Array, ModelSpec
+from halocline.records import Anomaly, Array, Boxes, Interval, ModelSpec
 
 if TYPE_CHECKING:
     from halocline.data import BadRow, Dataset
@@ -25,7 +25,7 @@ class Row(msgspec.Struct, frozen=True):
 
     row: int
     name: str
-    value: str | int | None
+    value: Any
     confidence: float | None
     elapsed_s: float
     outputs: Mapping[str, Array]
@@ -97,7 +97,7 @@ def infer(
         else _in_file(Path(model), said, threads)
     )
     with opened as source:
-        given = read(data, series=series_of(source))
+        given = read(data, series=series_of(source.spec))
         bad = list(given.bad)
         looked = list(_look(source, given, rows, bad))
         if json:
@@ -137,7 +137,7 @@ class Source(NamedTuple):
     @property
     def is_described(self) -> bool:
         """Whether the model says what its input means, and so takes raw samples."""
-        return getattr(self.spec, "input", None) is not None
+        return self.spec.input is not None
 
 
 @contextmanager
@@ -150,7 +150,7 @@ def _in_file(path: Path, said: Said, threads: int | None) -> Iterator[Source]:
     names = [each.name for each in model.spec.outputs]
 
     def ask(feed: Feed) -> Answer:
-        if model.scores.kind is None:
+        if model.scores.kind is None and model.spec.output is None:
             outputs = model.run(feed)
             return Answer(None, None, {name: array[0] for name, array in zip(names, outputs, strict=True)})
         prediction = model.predict(feed)
@@ -189,16 +189,17 @@ def _at_url(
             read = reader.read(answer, spec, 1)
             if isinstance(read, Failed):
                 return Answer(None, None, outputs)
+            if read.rows.values is not None:
+                return Answer(read.rows.values[0], float(read.rows.confidence[0]), outputs)
             index = int(read.rows.index[0])
             return Answer(
                 spec.labels[index] if spec.labels else index, float(read.rows.confidence[0]), outputs
             )
 
         def one(sample: Any) -> Feed:
-            if getattr(spec, "input", None) is None or isinstance(sample, Mapping):
+            if spec.input is None or isinstance(sample, Mapping):
                 return intake.one(sample)
-            prepare: Callable[[Sequence[Any]], Feed] = getattr(model, "prepare")  # noqa: B009
-            return prepare([sample])
+            return model.prepare([sample])
 
         yield Source(spec, one, intake.many, ask, lambda: repr(model))
 
@@ -227,9 +228,24 @@ def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]") -> I
             answer = source.ask(one)
         except HaloclineError as exc:
             raise type(exc)(exc.code, f"{name}: {exc.message}") from exc
+        is_raw = source.is_described and not isinstance(given.samples, Mapping)
+        if isinstance(answer.value, Boxes) and is_raw:
+            answer = answer._replace(value=_in_picture(answer.value, given.samples[at], source.spec))
         yield Row(at, name, answer.value, answer.confidence, time.perf_counter() - began_s, answer.outputs)
     if failed is not None and not any_came:
         raise failed
+
+
+def _in_picture(boxes: Boxes, sample: Any, spec: ModelSpec) -> Any:
+    """The boxes in fractions of the picture, where the tensor that the model saw is not all of it."""
+    from halocline.adapters.decoders import decoders
+    from halocline.edge.placing import in_picture
+    from halocline.inputs.description import ImageInput
+    from halocline.inputs.prepare import placement_of
+
+    if not isinstance(spec.input, ImageInput):
+        return boxes
+    return in_picture(boxes, sample, spec.input, lambda raw, told: placement_of(raw, told, decoders()))
 
 
 def _fed(source: Source, given: "Dataset") -> tuple[int, Callable[[int], Feed]]:
@@ -270,8 +286,21 @@ def _print(looked: list[Row], model: str) -> None:
         print_table(("row", "outputs", "time"), cells)
         print("What the scores are is not known, so there is no label: say it with --scores")
         return
-    cells = [[row.name, str(row.value), f"{row.confidence:.3f}", seconds(row.elapsed_s)] for row in looked]
+    cells = [[row.name, _told(row.value), f"{row.confidence:.3f}", seconds(row.elapsed_s)] for row in looked]
     print_table(("row", "answer", "confidence", "time"), cells)
+
+
+def _told(value: Any) -> str:
+    """An answer on one line, whatever its task."""
+    if isinstance(value, Boxes):
+        names = value.labels or tuple(map(str, value.index.tolist()))
+        found = (f"{name} {score:.2f}" for name, score in zip(names, value.scores.tolist(), strict=True))
+        return ", ".join(found) or "nothing"
+    if isinstance(value, Interval):
+        return f"{value.value:.4g} ({value.low:.4g} to {value.high:.4g})"
+    if isinstance(value, Anomaly):
+        return f"{'anomaly' if value.is_anomaly else 'normal'}, score {value.score:.4g}"
+    return str(value)
 
 
 def _outline(outputs: Mapping[str, Array]) -> str:

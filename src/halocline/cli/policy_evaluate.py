@@ -55,7 +55,7 @@ def evaluate(
     per_call, per_mb, source = _prices(cloud_price, prices)
     with opened(tiers) as (edge, cloud):
         rows, unread = read_labelled(
-            tiers.data, must=True, group_by=tiers.group_by, strict=tiers.strict, model=edge
+            tiers.data, must=True, group_by=tiers.group_by, strict=tiers.strict, model=edge.spec
         )
         with progress_on_stderr() as progress:
             seen = hc.evaluate(

@@ -95,7 +95,7 @@ def tune(
     before = None if in_force is None else read_policy(in_force)
     seen = None
     with opened(tiers) as (edge, cloud):
-        reading: dict[str, Any] = {"group_by": tiers.group_by, "strict": tiers.strict, "model": edge}
+        reading: dict[str, Any] = {"group_by": tiers.group_by, "strict": tiers.strict, "model": edge.spec}
         rows, unread = read_labelled(tiers.data, must=False, **reading)
         held_out, _ = (None, []) if test is None else read_labelled(test, must=True, **reading)
         with progress_on_stderr() as progress:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from halocline.adapters.http import RemoteModel
     from halocline.adapters.onnxruntime import OnnxModel
     from halocline.data import Dataset, Series
+    from halocline.records import ModelSpec
 
 _MODELS = Group("The models, where they do not say it themselves", sort_key=2)
 _LINK = Group("The cloud behind a URL", sort_key=3)
@@ -120,7 +121,12 @@ def asking(tiers: Tiers) -> dict[str, Any]:
 
 
 def read_labelled(
-    path: Path, *, must: bool, group_by: str | None = None, strict: bool = False, model: object = None
+    path: Path,
+    *,
+    must: bool,
+    group_by: str | None = None,
+    strict: bool = False,
+    model: "ModelSpec | None" = None,
 ) -> tuple["Dataset", list[str]]:
     """The data as the model takes them, and what to say of them.
 
@@ -141,12 +147,13 @@ def read_labelled(
     return data, said + ([f"{path}: {told_bad(data.bad)}"] if data.bad else [])
 
 
-def series_of(model: object) -> "Series | None":
+def series_of(model: "ModelSpec | None") -> "Series | None":
     """How a table is cut into windows for a model that takes a series."""
     from halocline.data import Series
+    from halocline.inputs.description import SeriesInput
 
-    said: Any = getattr(getattr(model, "spec", None), "input", None)
-    if not hasattr(said, "window") or not hasattr(said, "columns"):
+    said = None if model is None else model.input
+    if not isinstance(said, SeriesInput):
         return None
     return Series(said.window, said.hop, said.columns if isinstance(said.columns, tuple) else ())
 

@@ -71,7 +71,7 @@ def try_(
     }
     with opened(tiers) as (edge, cloud):
         rows, unread = read_labelled(
-            tiers.data, must=False, group_by=tiers.group_by, strict=tiers.strict, model=edge
+            tiers.data, must=False, group_by=tiers.group_by, strict=tiers.strict, model=edge.spec
         )
         with progress_on_stderr() as progress:
             trial = hc.try_(

@@ -111,6 +111,7 @@ class Following:
         probability = self.checks.probability
 
         def arrived(cloud: CloudRows) -> None:
+            cloud = self._replies.cloud_in_pictures(cloud, going)
             verdicts = self._replies.corrections(cloud, ids, replied, probability)
             for each, correction in zip(drawn, verdicts, strict=True):
                 said = correction.prediction

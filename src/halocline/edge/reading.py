@@ -11,6 +11,7 @@ from halocline.decide.labels import match_labels, to_edge_order
 from halocline.decide.one_row import RowProbabilities, RowReader, row_probabilities, row_reader
 from halocline.decide.scores import probabilities, why_invalid
 from halocline.errors import Misconfigured
+from halocline.inputs.description import Input
 from halocline.ports import Answered, Failed
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind, Task
 
@@ -45,6 +46,8 @@ class CloudRows(msgspec.Struct, frozen=True):
     rows: Rows
     model: ModelRef
     elapsed_s: float
+    input: Input | None = None
+    """What is known of the tensor that the cloud was given, where its task is not classification."""
 
 
 class EdgeReader:
@@ -198,7 +201,9 @@ class CloudReader:
                     f"the output {name!r} has the shape {list(array.shape)}, expected {rows} rows"
                 )
         if self._is_task:
-            return CloudRows(self._task_rows(answer.outputs, cloud, rows), answer.model, answer.elapsed_s)
+            told = self._edge.input if cloud is None or cloud.input is None else cloud.input
+            said = self._task_rows(answer.outputs, cloud, rows)
+            return CloudRows(said, answer.model, answer.elapsed_s, told)
         raw = self._scores(answer.outputs, cloud)
         if raw is None:
             index, probs = np.full(rows, NO_CLASS), None

@@ -1,7 +1,7 @@
 """Build replies, corrections and outcomes from what the models said."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +20,11 @@ from halocline.records import (
     Tier,
 )
 
+if TYPE_CHECKING:
+    from halocline.edge.placing import Place
+    from halocline.edge.sending import Going
+    from halocline.inputs.description import Input
+
 
 class Timing(msgspec.Struct, frozen=True):
     """Seconds that the edge run and the gate took; None where they did not run."""
@@ -31,8 +36,9 @@ class Timing(msgspec.Struct, frozen=True):
 class Replies:
     """Replies in the words of one edge model: its labels, its class order."""
 
-    def __init__(self, edge: ModelSpec, reader: EdgeReader) -> None:
+    def __init__(self, edge: ModelSpec, reader: EdgeReader, place: "Place | None" = None) -> None:
         self._edge = edge
+        self._place = place
         self._labels = edge.labels
         self._reader = reader
         self._score_at = reader.score_at
@@ -140,6 +146,21 @@ class Replies:
             policy=owner,
             novelty=novelty,
         )
+
+    def in_pictures(self, rows: Rows, going: "Going") -> Rows:
+        """What the edge said of these rows, boxes in fractions of the pictures (see `edge/placing.py`)."""
+        return rows if rows.values is None else self._placed(rows, self._edge.input, going)
+
+    def cloud_in_pictures(self, cloud: CloudRows, going: "Going") -> CloudRows:
+        """The same of what the cloud said."""
+        if cloud.rows.values is None:
+            return cloud
+        return msgspec.structs.replace(cloud, rows=self._placed(cloud.rows, cloud.input, going))
+
+    def _placed(self, rows: Rows, told: "Input | None", going: "Going") -> Rows:
+        from halocline.edge.placing import in_pictures, samples_of  # a classifier need not load it
+
+        return in_pictures(rows, told, samples_of(going, self._edge), self._place)
 
     def corrections(
         self,

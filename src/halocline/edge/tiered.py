@@ -20,7 +20,7 @@ from halocline.edge.judge import Judge
 from halocline.edge.reading import CloudReader, CloudRows, ConfidenceFn, EdgeReader
 from halocline.edge.replies import Replies, Timing, outcome_of
 from halocline.edge.route import Plan, Route
-from halocline.edge.sending import Going, RawRows, Send, Sender, going_of, going_of_one
+from halocline.edge.sending import Going, RawRows, Send, Sender, going_of, going_of_one, some_of
 from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.ports import CorrectionSink, Failed, Feed, Function, Model, OutcomeSink, Upstream
 from halocline.records import Array, Correction, Mode, ModelRef, Owner, Reason, Reply, Request
@@ -98,7 +98,7 @@ class Tiered:
             raise Misconfigured("HAL-102", "want_async has no edge answer to give in the mode cloud_only")
         self._outcomes = outcomes
         self._reader = EdgeReader(edge.spec, policy, confidence)
-        self._replies = Replies(edge.spec, self._reader)
+        self._replies = Replies(edge.spec, self._reader, getattr(edge, "placement", None))
         self._upstream = upstream_of(cloud)
         cloud_reader = CloudReader(edge.spec, self._reader.classes, label_map, confidence)
         cloud_reader.match(self._upstream.spec)
@@ -388,7 +388,7 @@ class Tiered:
         request_id, reason = new_id(), plan.reasons[0]
         if plan.up.size:
             cloud = self._go_up(
-                ask, plan, [request_id], lambda: [self._replies.value(self._reader.read(outputs), 0)]
+                ask, plan, going, [request_id], lambda: [self._replies.value(self._reader.read(outputs), 0)]
             )
             if isinstance(cloud, CloudRows):
                 self._count(reason)
@@ -403,7 +403,7 @@ class Tiered:
         self, ask: Ask, feed: Feed, going: Going, outputs: Sequence[Array], ran_s: float, read_s: float
     ) -> list[Reply]:
         """Gate the rows, send up those that should go, and answer each."""
-        rows = self._reader.read(outputs)
+        rows = self._replies.in_pictures(self._reader.read(outputs), going)
         judged = self._judge.rows(rows, feed, ask.threshold) if self._mode is Mode.PREFER_EDGE else None
         timing = Timing(read_s - ran_s, time.perf_counter() - read_s)
         ids = ids_for(ask.request, len(rows.index))
@@ -417,6 +417,7 @@ class Tiered:
             cloud = self._go_up(
                 ask,
                 plan,
+                going if len(plan.up) == len(ids) else some_of(going, plan.up),
                 [ids[at] for at in plan.up],
                 lambda: [self._replies.value(rows, at) for at in plan.up],
             )
@@ -442,21 +443,27 @@ class Tiered:
         return replies
 
     def _go_up(
-        self, ask: Ask, plan: Plan, ids: Sequence[str], replied: Callable[[], Sequence[Any]]
+        self,
+        ask: Ask,
+        plan: Plan,
+        going: Going,
+        ids: Sequence[str],
+        replied: Callable[[], Sequence[Any]],
     ) -> CloudRows | Failed | None:
         """What the cloud says of the plan's rows in time; None where the verdict is to come later.
 
-        `replied` tells a later verdict which values the callers got.
+        `going` are these rows as they were given; `replied` tells a later verdict what the callers got.
         """
 
         def correct(cloud: CloudRows) -> None:
+            cloud = self._replies.cloud_in_pictures(cloud, going)
             for correction in self._replies.corrections(cloud, ids, replied()):
                 self._corrections.put(correction)
 
         if ask.want_async:
             self._up.send(plan.feed, len(ids), plan.payload_bytes, call_id=ids[0], on_verdict=correct)
             return None
-        return self._up.ask(
+        answer = self._up.ask(
             plan.feed,
             len(ids),
             plan.payload_bytes,
@@ -464,6 +471,7 @@ class Tiered:
             until_s=time.monotonic() + ask.left_s(),
             on_late=correct,
         )
+        return answer if isinstance(answer, Failed) else self._replies.cloud_in_pictures(answer, going)
 
     def _cloud_only(self, ask: Ask, going: Going, count: int) -> list[Reply]:
         ids = ids_for(ask.request, count)
@@ -483,6 +491,7 @@ class Tiered:
         if isinstance(answer, Failed):
             raise Transient("HAL-401", f"the cloud gave no answer ({answer.reason}): {answer.detail}")
         self._count(*[Reason.MODE] * count)
+        answer = self._replies.cloud_in_pictures(answer, going)
         timing = Timing(None, None)
         return [
             self._replies.of_cloud(ids[at], answer, at, Reason.MODE, timing, self._owner, None)

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -13,12 +14,13 @@ import numpy as np
 from halocline.decide.gate import Policy
 from halocline.edge.arguments import edge_of, upstream_of
 from halocline.edge.reading import CloudReader, CloudRows, EdgeReader
+from halocline.edge.sending import Send, Sender
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 from halocline.folders import cache_folder
 from halocline.ports import Failed, Feed, Function, Model, Upstream
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
 from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
-from halocline.tuning.intake import Intake, LeftOut, Ready, count, is_described, joined, own_intake, sliced
+from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, sliced
 from halocline.tuning.store import AnswerStore
 
 Check: TypeAlias = Callable[[ModelSpec, int, int], None]
@@ -74,7 +76,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cloud_index: Array
     cost: CloudCost
     row_bytes: int
-    """The request body of one escalated row, as this cloud is spoken to."""
+    """The request body of one escalated row, as this cloud is spoken to; of files the mean of the first."""
     edge_s: Latency
     cloud_s: Latency | None
     """None where no call was made to time it."""
@@ -120,29 +122,37 @@ def gather(
     local = edge_of(edge)
     reader = EdgeReader(local.spec, Policy(), None)
     kind = local.spec.score_kind
-    assert kind is not None  # or EdgeReader would have refused
+    if kind is None:
+        raise Misconfigured(
+            "HAL-333", f"{local.spec.ref} is said to {local.spec.task}, and this works on classes"
+        )
     name = local.spec.outputs[reader.score_at].name
     if check is not None and reader.classes is not None:
         check(local.spec, reader.classes, _rows_given(local, inputs))
         check = None
     with _asked(cloud) as upstream:
-        own = own_intake(local.spec, upstream, _spec_of(cloud, upstream, timeout_s))
-        intake = Intake(local, own, inputs, to_cloud, strict=strict)
+        _spec_of(cloud, upstream, timeout_s)  # what travels depends on it
+        sender = partial(Sender, upstream, local.spec, to_cloud=to_cloud)
+        intake = Intake(local, sender(send=Send.TENSOR), inputs, strict=strict)
         run = _run_edge(local, intake, min(batch_rows, BATCH_ROWS))
         first = next(run)
         classes = first.outputs[name].shape[1]
         if check is not None:
             check(local.spec, classes, intake.rows)
         asking = _Asking(upstream, cloud, local.spec, classes, label_map, timeout_s)
-        parts, head = [], _Head(max(1, latency_calls))
+        parts = []
         with _store(asking.identity, cache) as store:
             desk = Desk(asking.answers, store, batch_rows, intake.rows, progress)
             for part in itertools.chain([first], run):
                 desk.take(part.ready.travelling)
-                head.take(part.ready.travelling)
                 parts.append(part)
             probs, cost = desk.finish()
-        cloud_s, cost = asking.time(head.feed, latency_calls, cost)
+        alone = sender(send=Send.AUTO)
+        singles = [
+            alone.feed(one)
+            for one in intake.singles([part.ready for part in parts], max(TIMED_ROWS, latency_calls))
+        ]
+        cloud_s, cost = asking.time(singles[:latency_calls], cost)
         feed = intake.whole([part.ready.feed for part in parts])
         outputs = joined([part.outputs for part in parts])
         return Gathered(
@@ -156,7 +166,7 @@ def gather(
             cloud_digest=asking.digest,
             cloud_index=probs.argmax(axis=1),
             cost=cost,
-            row_bytes=body_bytes(sliced(head.feed, 0, 1)),
+            row_bytes=round(sum(map(body_bytes, singles)) / len(singles)),
             edge_s=_edge_latency(local, feed),
             cloud_s=cloud_s,
             notes=(*_of_left_out(intake), *asking.notes(cost)),
@@ -168,7 +178,7 @@ def gather(
 
 def _rows_given(edge: Model, inputs: Any) -> int:
     """How many rows there are. Raises as `conform` does where they are arrays that the edge cannot take."""
-    if isinstance(inputs, np.ndarray | Mapping) and not is_described(edge):
+    if isinstance(inputs, Mapping) or (isinstance(inputs, np.ndarray) and edge.spec.input is None):
         return count(edge.conform_batch(inputs))
     return len(inputs)
 
@@ -178,23 +188,6 @@ class _Part(NamedTuple):
 
     ready: Ready
     outputs: Mapping[str, Array]
-
-
-class _Head:
-    """The first rows of what travels, kept to time the cloud with."""
-
-    def __init__(self, rows: int) -> None:
-        self._left = rows
-        self._feeds: list[Feed] = []
-
-    def take(self, feed: Feed) -> None:
-        if self._left > 0:
-            self._feeds.append(sliced(feed, 0, self._left))
-            self._left -= count(feed)
-
-    @property
-    def feed(self) -> Mapping[str, Array]:
-        return joined(self._feeds)
 
 
 def _run_edge(edge: Model, intake: Intake, rows: int) -> Iterator[_Part]:
@@ -302,22 +295,20 @@ class _Asking:
         """Class probabilities `[rows, classes]` of the rows of one call."""
         return self._call(feed, count(feed))
 
-    def time(self, feed: Feed, calls: int, cost: CloudCost) -> tuple[Latency | None, CloudCost]:
+    def time(self, singles: Sequence[Feed], cost: CloudCost) -> tuple[Latency | None, CloudCost]:
         """How long one row takes, and the cost with these calls in it."""
-        calls = min(calls, count(feed))
-        if calls < 1:
+        if not singles:
             return None, cost
         took_s, bytes_up = [], 0
-        for at in range(calls):
-            row = sliced(feed, at, 1)
+        for row in singles:
             began_s = time.perf_counter()
             self._call(row, 1)
             took_s.append(time.perf_counter() - began_s)
             bytes_up += body_bytes(row)
         return _latency(took_s), msgspec.structs.replace(
             cost,
-            rows_asked=cost.rows_asked + calls,
-            calls=cost.calls + calls,
+            rows_asked=cost.rows_asked + len(singles),
+            calls=cost.calls + len(singles),
             bytes_up=cost.bytes_up + bytes_up,
         )
 

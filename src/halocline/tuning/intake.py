@@ -1,19 +1,17 @@
 """Make rows ready for both tiers, a chunk at a time, and leave out those that cannot be."""
 
+import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from halocline.errors import Misconfigured, Rejected
-from halocline.ports import Feed, Model, Upstream
+from halocline.edge.sending import Going, RawRows, Sender
+from halocline.errors import Rejected
+from halocline.ports import Feed, Model
 from halocline.records import Array, ModelSpec
-
-Own = Callable[[Sequence[Any]], Feed]
-"""How a cloud that says what its input means makes its feed of raw samples."""
-
 
 _HOPELESS = 20
 """Where so many samples cannot be made ready and none could, the fault is not in the samples."""
@@ -42,38 +40,21 @@ class Intake:
     is an error instead.
     """
 
-    def __init__(
-        self,
-        edge: Model,
-        own: Own | None,
-        inputs: Any,
-        to_cloud: Callable[[Array], Array] | None,
-        *,
-        strict: bool,
-    ) -> None:
-        if own is not None and to_cloud is not None:
-            if is_described(edge):
-                raise Misconfigured(
-                    "HAL-102",
-                    "both tiers say what their input means, so to_cloud has nothing to do: leave it out",
-                )
-            own = None
+    def __init__(self, edge: Model, sender: Sender, inputs: Any, *, strict: bool) -> None:
         self._edge = edge
-        self._own = own
-        self._to_cloud = to_cloud
+        self._sender = sender
         self._strict = strict
         self.left_out: list[LeftOut] = []
         self._any_ready = False
         self._shapes: dict[int, dict[str, tuple[int, ...]]] = {}
-        self._raw: Sequence[Any] | None = None
-        if _is_raw(inputs, edge, own):
+        self._raw: Any = None
+        if _is_raw(inputs, edge.spec):
             self._raw = inputs
             self.rows = len(inputs)
             if not self.rows:
                 raise Rejected("HAL-303", "there are no samples")
         else:
             self._feed = edge.conform_batch(inputs)
-            self._travelling = _travelling(self._feed, to_cloud)
             self.rows = count(self._feed)
 
     def chunks(self, rows: int) -> Iterator[Ready]:
@@ -81,33 +62,40 @@ class Intake:
         for start in range(0, self.rows, rows):
             places = np.arange(start, min(start + rows, self.rows))
             if self._raw is None:
-                yield Ready(sliced(self._feed, start, rows), sliced(self._travelling, start, rows), places)
+                feed = sliced(self._feed, start, rows)
+                yield Ready(feed, self._sender.feed(feed), places)
             else:
-                ready = self._of_raw(self._raw, places)
+                ready = self._of_raw(places)
                 if ready is not None:
                     yield ready
+
+    def singles(self, ready: Sequence[Ready], rows: int) -> Iterator[Going]:
+        """The first rows that are ready, each alone, as they may go up."""
+        firsts = ((each, at) for each in ready for at in range(len(each.places)))
+        for each, at in itertools.islice(firsts, rows):
+            yield self._going(each.places[at : at + 1], sliced(each.feed, at, 1))
 
     def whole(self, feeds: Sequence[Feed]) -> Mapping[str, Array]:
         """The edge's feed of all rows, from that of the chunks."""
         return self._feed if self._raw is None else joined(feeds)
 
-    def _of_raw(self, raw: Sequence[Any], places: Array) -> Ready | None:
+    def _of_raw(self, places: Array) -> Ready | None:
         try:
-            ready = self._made([raw[int(at)] for at in places], places)
+            ready = self._made(places)
         except (Rejected, OSError, ValueError):
-            return self._one_by_one(raw, places)
+            return self._one_by_one(places)
         self._any_ready = True
         return ready
 
-    def _one_by_one(self, raw: Sequence[Any], places: Array) -> Ready | None:
+    def _one_by_one(self, places: Array) -> Ready | None:
         """Those of a chunk that can be made ready."""
         found = []
-        for at in places:
+        for at in range(len(places)):
             try:
-                found.append(self._made([raw[int(at)]], np.asarray([at])))
+                found.append(self._made(places[at : at + 1]))
                 self._any_ready = True
             except (Rejected, OSError, ValueError) as exc:
-                self._leave_out(int(at), exc)
+                self._leave_out(int(places[at]), exc)
         if not found:
             return None
         return Ready(
@@ -130,13 +118,24 @@ class Intake:
         place = None if listed is None else listed[row]
         return os.fspath(place) if isinstance(place, str | os.PathLike) else f"row {row}"
 
-    def _made(self, samples: Sequence[Any], places: Array) -> Ready:
-        batch: Any = samples if is_described(self._edge) else stacked(samples, self._edge.spec)
-        feed = self._edge.conform_batch(batch)
-        travelling = _travelling(feed, self._to_cloud) if self._own is None else self._own(samples)
+    def _made(self, places: Array) -> Ready:
+        samples = self._samples(places)
+        described = self._edge.spec.input is not None
+        feed = self._edge.conform_batch(samples if described else stacked(samples, self._edge.spec))
+        travelling = self._sender.feed(self._going(places, feed))
         for tier, made in ((0, feed), (1, travelling)):
             self._check_shape(tier, made)
         return Ready(feed, travelling, places)
+
+    def _samples(self, places: Array) -> Any:
+        if isinstance(self._raw, np.ndarray):
+            return self._raw[places]
+        return [self._raw[int(at)] for at in places]
+
+    def _going(self, places: Array, feed: Feed) -> Going:
+        if self._raw is None or self._edge.spec.input is None:
+            return feed
+        return RawRows(self._samples(places), feed)
 
     def _check_shape(self, tier: int, feed: Feed) -> None:
         """Raise Rejected (HAL-301) where these rows cannot stand in one batch with the first ones."""
@@ -145,23 +144,6 @@ class Intake:
         if shapes != first:
             told, before = (" and ".join(str(list(each)) for each in one.values()) for one in (shapes, first))
             raise Rejected("HAL-301", f"it has the shape {told}, and the first sample has {before}")
-
-
-def own_intake(edge: ModelSpec, upstream: Upstream, cloud: ModelSpec | None) -> Own | None:
-    """How the cloud makes its feed of raw samples; None where it takes what the edge takes."""
-    said = getattr(cloud, "input", None)
-    if cloud is None or said is None:
-        return None
-    same_shape = cloud.inputs[0].shape[1:] == edge.inputs[0].shape[1:]
-    if said == getattr(edge, "input", None) and same_shape:
-        return None  # the same preparation gives the same tensor
-    own: Own | None = getattr(upstream, "prepare", None)
-    return own
-
-
-def is_described(model: object) -> bool:
-    """Whether the model says what its input means, and so takes raw samples."""
-    return getattr(getattr(model, "spec", None), "input", None) is not None
 
 
 def stacked(samples: Sequence[Any], model: ModelSpec) -> Array:
@@ -197,18 +179,12 @@ def count(feed: Feed) -> int:
     return len(next(iter(feed.values())))
 
 
-def _is_raw(inputs: Any, edge: Model, own: Own | None) -> bool:
-    """Whether the rows are raw samples; arrays and mappings of arrays are ready where no tier says more."""
+def _is_raw(inputs: Any, edge: ModelSpec) -> bool:
+    """Whether the rows are raw samples; arrays are ready where the edge says no more, mappings always are."""
     if isinstance(inputs, Mapping):
         return False
-    if own is not None or is_described(edge):
+    if edge.input is not None:
         return True
     if isinstance(inputs, list | tuple):
         return bool(inputs) and isinstance(inputs[0], str | bytes | os.PathLike)
     return isinstance(inputs, Sequence)
-
-
-def _travelling(feed: Feed, to_cloud: Callable[[Array], Array] | None) -> Mapping[str, Array]:
-    if to_cloud is None:
-        return feed
-    return {name: np.asarray(to_cloud(array)) for name, array in feed.items()}

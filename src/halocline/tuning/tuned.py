@@ -1,6 +1,7 @@
 """Choose a policy for a pair of models on the user's own rows, with the promise that the rows carry."""
 
 import datetime
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
@@ -13,14 +14,14 @@ import numpy as np
 import halocline
 from halocline.decide.allowance import EscalationBudget
 from halocline.decide.evidence import rows_of
-from halocline.decide.floors import check_floors
+from halocline.decide.floors import check_floors, check_recalls
 from halocline.decide.gate import Policy, Score
 from halocline.decide.promise import Promise
 from halocline.decide.targets import as_share
 from halocline.decide.told import percent
 from halocline.decide.tune import Choice, Escalate, Evidence, MaxLoss, Prices, Target
 from halocline.decide.tune import tune as choose
-from halocline.edge.arguments import choice
+from halocline.edge.arguments import choice, edge_of
 from halocline.errors import Misconfigured
 from halocline.ports import Feed, Function, Model, Upstream
 from halocline.records import Array, ModelSpec
@@ -130,18 +131,23 @@ def tune(
     target = target_of(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
     if not isinstance(budget, EscalationBudget | None):
-        raise Misconfigured("HAL-102", f"budget must be an EscalationBudget, got {budget!r}")
+        raise Misconfigured(
+            "HAL-102",
+            f"budget must be an EscalationBudget, got {budget!r}. Try hc.EscalationBudget(share=0.05)",
+        )
     if not isinstance(temperature, bool):
         Policy(temperature=temperature)  # refused at once where it is none
     wanted = novelty or novelty_output is not None
+    spec = edge_of(edge).spec
+    check_recalls(_floors(class_floors or {}, spec, None), spec.labels)
+    if wanted:
+        check_source(spec, novelty_output or "")
     labelled, floors = Labelled(y, groups), dict[int, float]()
 
     def check(spec: ModelSpec, classes: int, rows: int) -> None:
         floors.update(_floors(class_floors or {}, spec, classes))
         labelled.read(spec, classes, rows)
         check_floors(None if labelled.truth is None else labelled.truth.index, floors, spec.labels)
-        if wanted:
-            check_source(spec, novelty_output or "")
 
     seen = gather(
         edge,
@@ -400,23 +406,27 @@ def _chosen(
     return msgspec.structs.replace(found, warnings=(*found.warnings, said))
 
 
-def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int) -> dict[int, float]:
-    """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not."""
+def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int | None) -> dict[int, float]:
+    """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not.
+
+    `classes` counts them, None where that is known only if they have names.
+    """
     if not isinstance(asked, Mapping):
         raise Misconfigured(
             "HAL-102", f"class_floors must name a recall by class, {{'V': 0.9}}, got {asked!r}"
         )
     names = list(edge.labels or ())
+    most = len(names) or classes or math.inf
     found = {}
     for key, given in asked.items():
         recall = as_share(f"the recall floor of class {key!r}", given)
         if isinstance(key, str) and key in names:
             found[names.index(key)] = recall
-        elif (isinstance(key, Integral) or _is_number_of_class(key, names)) and 0 <= int(key) < classes:
+        elif (isinstance(key, Integral) or _is_number_of_class(key, names)) and 0 <= int(key) < most:
             found[int(key)] = recall
         else:
             what = "label" if names and isinstance(key, str) else "class"
-            known = ", ".join(names) or f"0 to {classes - 1}"
+            known = ", ".join(names) or f"0 to {most - 1:g}"
             raise Misconfigured(
                 "HAL-102", f"class_floors: {key!r} is no {what} of {edge.ref}; known are {known}"
             )

@@ -265,7 +265,11 @@ def _input(told: object) -> Input | None:
     try:
         return input_from_json(told)
     except Misconfigured as error:
-        raise _not_metadata("model", error) from None
+        raise Rejected(
+            "HAL-405",
+            f"what the server says of its input is not understood ({error.message}). "
+            "Say it in its place: connect(…, input=…)",
+        ) from None
 
 
 def _is_on_request(tensor: _Tensor) -> bool:

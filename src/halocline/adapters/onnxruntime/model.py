@@ -1,5 +1,6 @@
 """A model that ONNX Runtime runs in this process."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -8,11 +9,14 @@ from halocline.adapters.onnxruntime.inputs import intake_of, show
 from halocline.adapters.onnxruntime.providers import Force
 from halocline.adapters.onnxruntime.scores import Scores
 from halocline.decide.scores import probabilities
+from halocline.edge.sending import Going, going_of, going_of_one
 from halocline.errors import Misconfigured
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, Prediction, ScoreKind, Task
 
 if TYPE_CHECKING:
+    from halocline.inputs.description import ImageInput
+    from halocline.inputs.placement import Placement
     from halocline.wire.model_file import Description
 
 
@@ -86,11 +90,26 @@ class OnnxModel:
 
     def predict(self, sample: Any) -> Prediction:
         """What the model says of one sample. Raises as `conform` and `require_scores` do."""
-        return self._predictions(self.conform(sample))[0]
+        feed = self.conform(sample)
+        if self.spec.task is not Task.CLASSIFY:
+            return self._task_predictions(feed, going_of_one(sample, feed, self.spec))[0]
+        return self._predictions(feed)[0]
 
     def predict_batch(self, batch: Any) -> list[Prediction]:
         """What the model says of each row. Raises as `conform_batch` and `require_scores` do."""
-        return self._predictions(self.conform_batch(batch))
+        if isinstance(batch, Iterator):
+            batch = list(batch)  # it is looked at twice
+        feed = self.conform_batch(batch)
+        if self.spec.task is not Task.CLASSIFY:
+            return self._task_predictions(feed, going_of(batch, feed, self.spec))
+        return self._predictions(feed)
+
+    def placement(self, sample: Any, told: "ImageInput") -> "Placement":
+        """Where that raw picture comes to lie in the tensor of that description. Raises Rejected."""
+        from halocline.adapters.decoders import decoders
+        from halocline.inputs.prepare import placement_of
+
+        return placement_of(sample, told, decoders())
 
     def require_scores(self) -> tuple[int, ScoreKind]:
         """Where the class scores are among the outputs, and what they are.
@@ -120,9 +139,12 @@ class OnnxModel:
             f"runs on {self.provider.short} ({self.provider.why})>"
         )
 
+    def _task_predictions(self, feed: Feed, going: Going) -> list[Prediction]:
+        from halocline.adapters.onnxruntime.task import task_predictions  # a classifier need not load it
+
+        return task_predictions(self.spec, self.run(feed), going, self.placement)
+
     def _predictions(self, feed: Feed) -> list[Prediction]:
-        if self.spec.task is not Task.CLASSIFY:
-            return self._task_predictions(feed)
         at, kind = self.require_scores()
         outputs = self.run(feed)
         scores = probabilities(outputs[at], kind)
@@ -142,23 +164,6 @@ class OnnxModel:
                 )
             )
         return predictions
-
-    def _task_predictions(self, feed: Feed) -> list[Prediction]:
-        from halocline.decide.tasks import task_reader  # a classifier need not load it
-
-        outputs = dict(zip(self._names, self.run(feed), strict=True))
-        rows = len(next(iter(feed.values())))
-        said = task_reader(self.spec, self.spec.labels).read(outputs, rows)
-        return [
-            Prediction(
-                value=value,
-                confidence=max(float(said.confidence[row]), 0.0),
-                model=self.spec.ref,
-                task=self.spec.task,
-                outputs={name: output[row] for name, output in outputs.items()},
-            )
-            for row, value in enumerate(said.values)
-        ]
 
 
 def _digest(source: str | bytes) -> str:

@@ -7,6 +7,7 @@ from halocline.catalogue import CATALOGUE
 from halocline.cli.checks import Check, fail, ok, warn
 from halocline.cli.output import seconds
 from halocline.errors import HaloclineError
+from halocline.records import Task
 
 
 def check_model(path: Path) -> Iterator[Check]:
@@ -29,7 +30,9 @@ def check_model(path: Path) -> Iterator[Check]:
         )
     else:
         yield ok(f"{name} run", f"first run {seconds(model.warmup_s)}")
-    if spec.score_kind is None:
+    if spec.task is not Task.CLASSIFY:
+        yield ok(f"{name} task", f"{spec.task}: no class scores are needed")
+    elif spec.score_kind is None:
         yield warn(f"{name} scores", model.scores.how, 'say what they are: hc.load(…, scores="logits")')
     else:
         yield ok(f"{name} scores", f"{spec.score_kind} ({model.scores.how})")

@@ -15,7 +15,7 @@ from halocline.demo.detection.graph import SSD, YOLO, to_onnx
 from halocline.demo.detection.grid import train
 from halocline.extras import need
 from halocline.folders import cache_folder
-from halocline.tuning.detection import calibrated
+from halocline.tuning.calibration import calibrated
 
 RECIPE = 1
 """Raised when training or composing changes, so that no cached model of an older recipe is taken."""
@@ -109,8 +109,8 @@ def _write(folder: Path, items: Items, sizes: Sizes, tune: Scenes, seed: int) ->
         detector = train(part, len(items.labels), recipe, stride, seed)
         (folder / f"{name}.onnx").write_bytes(to_onnx(detector, items.labels, classes, form))
     edge = load(folder / "edge.onnx", task=YOLO)
-    form = calibrated(edge, tune.pictures[:, None], tune.truth)
-    (folder / "edge.json").write_bytes(msgspec.json.encode(form))
+    told = calibrated(edge, tune.pictures[:, None], tune.truth)
+    (folder / "edge.json").write_bytes(msgspec.json.encode(told))
 
 
 def _read(folder: Path) -> tuple[Path, Path, DetectOutput]:

@@ -1,0 +1,56 @@
+"""Turn boxes in fractions of a model's tensor into fractions of the pictures that were given."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+from halocline.edge.reading import Rows
+from halocline.edge.sending import Going, RawRows
+from halocline.inputs.description import ImageInput, Input
+from halocline.inputs.placement import Placement
+from halocline.records import Boxes, ModelSpec
+
+Place: TypeAlias = Callable[[Any, ImageInput], Placement]
+"""Where a raw picture comes to lie in the tensor of that description."""
+
+
+def in_pictures(rows: Rows, told: Input | None, samples: Sequence[Any] | None, place: Place | None) -> Rows:
+    """The rows with their boxes as fractions of the samples; ready tensors are pictures themselves.
+
+    Where the picture fills the tensor (fit = "stretch") the fractions are the same already.
+    """
+    if rows.values is None or not isinstance(told, ImageInput) or told.fit == "stretch":
+        return rows
+    if samples is None or place is None:
+        return rows
+    values = [in_picture(*pair, told, place) for pair in zip(rows.values, samples, strict=True)]
+    return msgspec.structs.replace(rows, values=values)
+
+
+def in_picture(value: Any, sample: Any, told: ImageInput, place: Place) -> Any:
+    """One answer, whose boxes are in fractions of the tensor, in those of the sample."""
+    return _moved(value, place(sample, told)) if isinstance(value, Boxes) and len(value) else value
+
+
+def samples_of(going: Going, edge: ModelSpec) -> Sequence[Any] | None:
+    """The raw samples of rows that may go up; None where the edge was given ready tensors."""
+    if isinstance(going, RawRows):
+        return going.samples
+    if edge.input is not None or len(going) > 1:
+        return None
+    return list(next(iter(going.values())))  # an edge without a description takes the sample as it is
+
+
+def _moved(boxes: Boxes, placement: Placement) -> Boxes:
+    """Cut at the picture's edge; a box in what was added around the picture has no area left, and goes."""
+    xyxy = np.clip(placement.to_picture(boxes.xyxy), 0, 1).astype(np.float32)
+    kept = (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1)
+    labels = np.asarray(boxes.labels or (), dtype=object)
+    return Boxes(
+        xyxy=xyxy[kept],
+        index=boxes.index[kept],
+        scores=boxes.scores[kept],
+        labels=None if boxes.labels is None else tuple(labels[kept].tolist()),
+    )
