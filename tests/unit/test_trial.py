@@ -235,4 +235,4 @@ def test_a_verdict_on_drawn_rows_is_seldom_wrong_about_the_rest(n, loss):
         told += found.verdict.answer in lost
         wrong += lost.get(found.verdict.answer, 0.0) > loss
     assert told > 20
-    assert wrong <= 4  # a tenth: one in twenty is expected at the very worst
+    assert wrong <= 4  # a tenth, as the certificate allows at the very border

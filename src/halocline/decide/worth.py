@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from halocline.decide.evidence import FEWEST_ROWS
-from halocline.decide.told import counted
+from halocline.decide.told import counted, signed_points
 from halocline.stats.bounds import Estimate
 
 FEWEST_GROUPS = 5
@@ -217,11 +217,11 @@ def _percent(share: float) -> str:
 
 def _beside(difference: Estimate) -> str:
     """How far a share lies from the cloud's, with the interval."""
-    spread = f"{difference.low * 100:+.2f} to {difference.high * 100:+.2f}".replace("-", "−")  # noqa: RUF001
+    spread = f"{signed_points(difference.low)} to {signed_points(difference.high)}"
     if difference.value == 0:
         return f"level with the cloud (95 % interval {spread} points)"
     way = "above" if difference.value > 0 else "below"
-    return f"{abs(difference.value) * 100:.2f} points {way} the cloud (95 % interval {spread})"
+    return f"{signed_points(difference.value)[1:]} points {way} the cloud (95 % interval {spread})"
 
 
 def _rounded(rows: float) -> str:
