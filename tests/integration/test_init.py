@@ -80,6 +80,16 @@ def test_the_policy_is_for_these_models_and_every_setting_has_a_comment(written,
     assert (folder / "policy.toml").read_text().startswith("#")
 
 
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_any_seed_makes_models_that_know_something(seed, tmp_path):
+    for kind in ("classifier", "sensor"):
+        assert main(["init", kind, str(tmp_path / kind), "--seed", str(seed)]) == 0
+        rows = read(tmp_path / kind / DATA[kind], series=Series(24, columns=("vibration", "temperature")))
+        for name, least in (("edge", 0.55), ("cloud", 0.75)):
+            said = hc.load(tmp_path / kind / f"{name}.onnx").predict_batch(list(rows.samples))
+            assert sum(a.label == b for a, b in zip(said, rows.labels, strict=True)) > least * len(rows)
+
+
 def test_the_same_seed_makes_the_same_models(tmp_path):
     assert main(["init", "classifier", str(tmp_path / "one")]) == 0
     assert main(["init", "classifier", str(tmp_path / "two")]) == 0

@@ -22,9 +22,11 @@ PAYS = Findings(
     gain=near(-0.002),
     edge_gain=near(-0.07),
     over_edge=near(0.068),
+    majority=0.5,
     escalated=0.25,
     least_escalated=0.2,
     is_promised=True,
+    is_share=False,
 )
 
 
@@ -72,6 +74,12 @@ def test_a_threshold_that_is_high_for_want_of_rows_is_no_verdict_for_the_cloud()
     assert "20.0 % of the calls would lose no more" in found.reason
 
 
+def test_a_share_of_nearly_all_was_asked_for_and_that_is_said() -> None:
+    found = worth(msgspec.structs.replace(PAYS, escalated=1.0, is_share=True, is_promised=False))
+    assert found.answer is Answer.CLOUD
+    assert "So it was asked for; on these rows 20.0 % of the calls" in found.reason
+
+
 def test_the_cloud_stays_where_both_together_are_surely_worse() -> None:
     assert answer(gain=near(-0.03), is_promised=False) is Answer.CLOUD
     assert answer(gain=near(-0.03), is_promised=True) is Answer.CLOUD  # what is seen goes before it
@@ -88,6 +96,11 @@ def test_no_row_count_helps_where_more_is_lost_than_may_be() -> None:
     found = worth(msgspec.structs.replace(PAYS, gain=Estimate(-0.02, -0.05, 0.01), is_promised=False))
     assert found.answer is Answer.UNCLEAR
     assert "rows in all" not in found.reason
+
+
+def test_accuracy_decides_nothing_where_one_class_always_would_do_as_well() -> None:
+    assert answer(majority=0.97) is Answer.UNCLEAR
+    assert answer(majority=0.97, has_labels=False) is Answer.TIERED  # what is agreed on is no class
 
 
 @pytest.mark.parametrize("changes", [{}, {"escalated": 0.95, "least_escalated": 1.0}, {"gain": near(-0.03)}])

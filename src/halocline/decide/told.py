@@ -15,6 +15,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
+def signed_points(difference: float) -> str:
+    """A difference of shares in points with its sign; only no difference at all is 0.00."""
+    digits = 3 if 0 < abs(difference) < 5e-5 else 2
+    return f"{difference * 100:+.{digits}f}".replace("-", "−")  # noqa: RUF001 - a minus
+
+
 def counted(count: int, noun: str) -> str:
     """A count with its noun: "1 row", "2 rows"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

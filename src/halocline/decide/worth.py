@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from halocline.decide.evidence import FEWEST_ROWS
-from halocline.decide.told import counted
+from halocline.decide.told import counted, signed_points
 from halocline.stats.bounds import Estimate
 
 FEWEST_GROUPS = 5
@@ -30,9 +30,11 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
     `edge`, `cloud` and `tiered` are shares of right answers; `gain` is tiered less cloud, `edge_gain` edge
     less cloud, `over_edge` tiered less edge, each with its 95 % interval. `tolerance` is what may be lost
-    against the cloud; on these rows, `least_escalated` is the least share of calls that loses no more.
-    `is_promised` tells whether a loss within the tolerance was certified on other
-    rows, and not contradicted by these. `has_labels` is False where the cloud's answers are the truth.
+    against the cloud, and `least_escalated` the least share of calls at which these rows lose no more.
+    `majority` is how often one is right who always says the most frequent class. `is_promised` tells
+    whether a loss within the tolerance was certified on other rows, and not contradicted by these.
+    `is_share` tells whether a share of calls was asked for, and no loss.
+    `rows` counts copies of a row once. `has_labels` is False where the cloud's answers are the truth.
     """
 
     rows: int
@@ -45,9 +47,11 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     gain: Estimate
     edge_gain: Estimate
     over_edge: Estimate
+    majority: float
     escalated: float
     least_escalated: float
     is_promised: bool
+    is_share: bool
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -62,10 +66,12 @@ def worth(seen: Findings) -> Verdict:
     """The simplest set-up that these rows speak for; `unclear` where they are too few to tell."""
     if seen.rows < FEWEST_ROWS or (seen.groups is not None and seen.groups < FEWEST_GROUPS):
         return _too_few(seen)
+    if seen.has_labels and seen.cloud.value <= seen.majority:
+        return _says_nothing(seen)
     if _edge_is_enough(seen):
         return _edge(seen)
     if seen.escalated >= NEARLY_ALL:
-        return _cloud_anyway(seen) if seen.least_escalated >= NEARLY_ALL else _unproven(seen)
+        return _cloud_anyway(seen) if seen.is_share or seen.least_escalated >= NEARLY_ALL else _unproven(seen)
     if seen.gain.high < -seen.tolerance:
         return _cloud_is_better(seen)
     if seen.is_promised or seen.gain.low >= -seen.tolerance:
@@ -93,6 +99,16 @@ def _too_few(seen: Findings) -> Verdict:
     )
 
 
+def _says_nothing(seen: Findings) -> Verdict:
+    return Verdict(
+        Answer.UNCLEAR,
+        f"Accuracy cannot tell: always saying one class is right in {_percent(seen.majority)}, the cloud in "
+        f"{_percent(seen.cloud.value)}.",
+        "Look at how often each class is found, or try again with rows that hold every class as often as it "
+        "matters; or the labels of these rows mean something else than the models' do.",
+    )
+
+
 def _edge(seen: Findings) -> Verdict:
     told = (
         f"The edge alone is enough: it is right in {_percent(seen.edge.value)}, "
@@ -112,8 +128,19 @@ def _cloud_anyway(seen: Findings) -> Verdict:
     return Verdict(
         Answer.CLOUD,
         f"Stay with the cloud: {_percent(seen.escalated)} of the calls would go there all the same.",
-        f"The edge is {_right(seen, seen.edge)}, the cloud {_right(seen, seen.cloud)}, and the edge's "
-        "confidence does not tell its mistakes apart. Try a looser target, or a better edge model.",
+        _why_all(seen),
+    )
+
+
+def _why_all(seen: Findings) -> str:
+    if seen.least_escalated < NEARLY_ALL:
+        return (
+            f"So it was asked for; on these rows {_percent(seen.least_escalated)} of the calls would lose no "
+            f"more than {_percent(seen.tolerance)}. Try a smaller share, or a loss as the target."
+        )
+    return (
+        f"The edge {_right(seen, seen.edge)}, and its confidence does not tell its mistakes apart. Try a "
+        "looser target, or a better edge model."
     )
 
 
@@ -129,8 +156,7 @@ def _unproven(seen: Findings) -> Verdict:
 def _cloud_is_better(seen: Findings) -> Verdict:
     return Verdict(
         Answer.CLOUD,
-        f"Stay with the cloud: both together are {_right(seen, seen.tiered)}, "
-        f"the cloud {_right(seen, seen.cloud)}.",
+        f"Stay with the cloud: tiered {_right(seen, seen.tiered)}.",
         f"Tiered is {_beside(seen.gain)}, more than the {_percent(seen.tolerance)} that may be lost. "
         "Let more calls go up, or train a better edge model.",
     )
@@ -177,8 +203,10 @@ def _cannot_tell(seen: Findings) -> Verdict:
 
 
 def _right(seen: Findings, share: Estimate) -> str:
-    told = "right in" if seen.has_labels else "the cloud's answer in"
-    return f"{told} {_percent(share.value)}"
+    """How often that way of answering is right."""
+    if seen.has_labels:
+        return f"is right in {_percent(share.value)}, the cloud in {_percent(seen.cloud.value)}"
+    return f"gives the cloud's answer in {_percent(share.value)}"
 
 
 def _percent(share: float) -> str:
@@ -189,11 +217,11 @@ def _percent(share: float) -> str:
 
 def _beside(difference: Estimate) -> str:
     """How far a share lies from the cloud's, with the interval."""
-    spread = f"{difference.low * 100:+.2f} to {difference.high * 100:+.2f}".replace("-", "−")  # noqa: RUF001
+    spread = f"{signed_points(difference.low)} to {signed_points(difference.high)}"
     if difference.value == 0:
         return f"level with the cloud (95 % interval {spread} points)"
     way = "above" if difference.value > 0 else "below"
-    return f"{abs(difference.value) * 100:.2f} points {way} the cloud (95 % interval {spread})"
+    return f"{signed_points(difference.value)[1:]} points {way} the cloud (95 % interval {spread})"
 
 
 def _rounded(rows: float) -> str:

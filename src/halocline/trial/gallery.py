@@ -33,17 +33,19 @@ def _moves(moves: Moves, *, has_labels: bool) -> str:
             f"cloud. Of {count(moves.stayed)} that stay, the cloud would have answered "
             f"{count(moves.stayed_lost)} otherwise.</p>"
         )
+    stay = (
+        f"Of {count(moves.stayed)} rows that stay, the edge has {count(moves.stayed_right)} right. It "
+        f"loses {count(moves.stayed_lost)} that the cloud has right; both tiers have "
+        f"{count(moves.stayed_wrong)} wrong."
+    )
+    if not moves.up:
+        return f"<p>{stay}</p>"
     cells = [
         ("good", moves.up_mended, "mended: edge wrong, cloud right"),
         ("", moves.up_needless, "needless: both right"),
         ("", moves.up_in_vain, "in vain: both wrong"),
         ("bad", moves.up_spoilt, "spoilt: edge right, cloud wrong"),
     ]
-    stay = (
-        f"Of {count(moves.stayed)} rows that stay, the edge has {count(moves.stayed_right)} right. It "
-        f"loses {count(moves.stayed_lost)} that the cloud has right; both tiers have "
-        f"{count(moves.stayed_wrong)} wrong."
-    )
     listed = "".join(f'<li class="{kind}"><b>{count(n)}</b> {what}</li>' for kind, n, what in cells)
     return f'<p>Of {count(moves.up)} rows that go up:</p><ul class="moves">{listed}</ul><p>{stay}</p>'
 

@@ -10,7 +10,7 @@ from halocline.trial.chart import chart_of
 from halocline.trial.gallery import gallery_of
 from halocline.trial.result import Trial
 from halocline.trial.tables import month_table, price_table, recall_table, time_table
-from halocline.trial.words import count, figure, interval, percent, points, text, threshold, usd
+from halocline.trial.words import count, figure, interval, percent, points, short, text, threshold, usd
 
 _SAYS = {
     Answer.TIERED: "tiered pays",
@@ -194,7 +194,7 @@ def _promise(trial: Trial) -> str:
         ("seen here", seen),
     ]
     if policy.temperature != 1:
-        value = figure(policy.temperature, f"{policy.temperature:.3g}")
+        value = short(policy.temperature)
         rows.append(
             (
                 "temperature",

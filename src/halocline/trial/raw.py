@@ -32,7 +32,8 @@ def look_of_raw(sample: Any, told: Input | None, kind: Kind | None) -> Look:
         seconds = told.seconds if isinstance(told, SoundInput) else LONGEST_S
         samples, _ = decoders().sound(data, seconds)
         return look_of(samples.mean(axis=1), kind or "sound")
-    return look_of(_thumbnail(data), kind or "picture")
+    most = told.max_pixels if isinstance(told, ImageInput) else MAX_PIXELS
+    return look_of(_thumbnail(data, most), kind or "picture")
 
 
 def _alone(sample: Any) -> Array:
@@ -49,8 +50,8 @@ def _is_sound(sample: Any, data: bytes) -> bool:
     return data[:4] in (b"RIFF", b"fLaC", b"OggS", b"FORM")
 
 
-def _thumbnail(data: bytes) -> Array:
-    picture = decoders().picture(data, MAX_PIXELS)
+def _thumbnail(data: bytes, max_pixels: int) -> Array:
+    picture = decoders().picture(data, max_pixels)
     width, height = picture.size
     scale = min(1.0, LARGEST_PX / max(width, height))
     return picture.pixels(max(1, round(width * scale)), max(1, round(height * scale)), "bilinear", grey=False)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from halocline.decide.targets import MaxLoss, Target
+from halocline.decide.targets import Escalate, MaxLoss, Target
 from halocline.decide.told import counted
 from halocline.decide.worth import Findings, worth
 from halocline.errors import Misconfigured, Rejected
@@ -30,7 +30,7 @@ from halocline.tuning.desk import Progress
 from halocline.tuning.evaluation import Evaluation, Figures, evaluate_on
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather
 from halocline.tuning.replay import goes_up, read_edge, right
-from halocline.tuning.rows import Labelled, Truth, only
+from halocline.tuning.rows import Labelled, Truth, counted_once, only
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import DEFAULT_ALPHA, DEFAULT_MAX_LOSS, Tuned, target_of, tune_on
 
@@ -98,6 +98,8 @@ def try_(
         raise Rejected("HAL-343", f"{counted(seen.rows, 'row')} cannot be parted in two: give some hundreds")
     truth, group = labelled.of(seen.places)
     choosing = choosing_half(seen.inputs, group, seed)
+    if choosing.all():
+        raise Rejected("HAL-343", f"all {seen.rows} rows are copies of one, and cannot be parted in two")
 
     def measure() -> Latency:
         timed = gather(edge, cloud, _these(x, seen.places[:TIMED_CALLS]), latency_calls=TIMED_CALLS, **how)
@@ -161,6 +163,9 @@ class _Shown:
             right(seen.cloud_index, self.truth),
         )
         self.tally = Tally(self.truth, self.edge_right, self.cloud_right, self.up, group)
+        once, has_many_copies = counted_once(seen.inputs, self.truth, group)
+        self.independent = int(once.sum()) if has_many_copies else seen.rows
+        """Rows that tell something new: many copies of a row would fake certainty."""
 
     def difference(self, one: Array, other: Array) -> Estimate:
         """How much more often one way is right than the other, with an interval that has a width."""
@@ -168,7 +173,8 @@ class _Shown:
         wins, losses = (float((counts * (a * (1 - b))).sum()) for a, b in ((one, other), (other, one)))
         rows = self.seen.rows
         if self.tally.groups is None:
-            return paired_difference(wins, losses, rows)
+            part = self.independent / rows
+            return paired_difference(wins * part, losses * part, self.independent)
         drawn = self.tally.gain(one, other)
         if drawn.low < drawn.high:
             return drawn
@@ -241,7 +247,7 @@ def _trial(
     escalated = shown.tally.share(UP)
     verdict = worth(
         Findings(
-            rows=shown.seen.rows,
+            rows=shown.independent,
             groups=shown.tally.groups,
             has_labels=data.has_labels,
             tolerance=tolerance,
@@ -251,9 +257,11 @@ def _trial(
             gain=gain,
             edge_gain=edge_gain,
             over_edge=shown.difference(TIERED, EDGE),
+            majority=evaluation.curve.baselines.majority,
             escalated=escalated.value,
             least_escalated=_least_escalated(evaluation, tolerance),
             is_promised=_is_promised(tuned, evaluation, tolerance),
+            is_share=isinstance(target, Escalate),
         )
     )
     link_s = link.call_s(seen.row_bytes)

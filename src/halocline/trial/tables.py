@@ -55,8 +55,9 @@ def time_table(trial: Trial) -> str:
     rate = figure(times.link.up_bits_per_s, f"{times.link.up_bits_per_s / 1e6:g} Mbit/s")
     return (
         f'<div class="times">{drawn}</div><ul class="legend">'
-        f'<li><i class="edge"></i><span><b>edge</b>, measured here: {milliseconds(edge.p50_s)} a row at the '
-        f"median, {milliseconds(edge.p99_s)} at the 99th percentile</span></li>"
+        f'<li><i class="edge"></i><span><b>edge</b>, the model alone, measured here: '
+        f"{milliseconds(edge.p50_s)} at the median, {milliseconds(edge.p99_s)} at the 99th percentile"
+        "</span></li>"
         f'<li><i class="link"></i><span><b>link</b> “{escape(times.link.name)}”, modelled, not measured: '
         f"{milliseconds(times.link.round_trip_s)} for the round trip, and {megabytes(trial.up_bytes)} up at "
         f"{rate}</span></li>"
@@ -78,8 +79,8 @@ def price_table(trial: Trial) -> str:
     call, compute, link = prices.cloud_call, prices.cloud_compute, prices.link
     used = f"{escape(compute.what)}; assumed: {short(compute.gb)} GB for {short(compute.s_per_row)} s a row"
     lines: list[tuple[str, str, CallPrice | ComputePrice | LinkPrice]] = [
-        (f"{figure(call.usd, f'${call.usd:g}')} a call", escape(call.what), call),
-        (f"{figure(compute.usd_per_gb_s, f'${compute.usd_per_gb_s:g}')} a GB-second", used, compute),
+        (f"{_million(call.usd)} calls", escape(call.what), call),
+        (f"{_million(compute.usd_per_gb_s)} GB-seconds", used, compute),
         (f"{figure(link.usd_per_mb, f'${link.usd_per_mb:g}')} a MB", escape(link.what), link),
     ]
     items = "".join(
@@ -88,6 +89,11 @@ def price_table(trial: Trial) -> str:
         for price, what, each in lines
     )
     return f"<ul>{items}</ul>"
+
+
+def _million(price_usd: float) -> str:
+    """A price too small to read, as that of a million."""
+    return figure(price_usd, f"${price_usd * 1e6:,.2f} a million")
 
 
 def recall_table(trial: Trial) -> str:

@@ -3,6 +3,7 @@
 import math
 from html import escape
 
+from halocline.decide.told import signed_points
 from halocline.stats.bounds import Estimate
 
 
@@ -30,7 +31,7 @@ def interval(estimate: Estimate) -> str:
 
 def points(difference: float) -> str:
     """A difference of shares in percentage points, with its sign."""
-    return figure(difference, f"{difference * 100:+.2f}".replace("-", "−"))  # noqa: RUF001 - a minus
+    return figure(difference, signed_points(difference))
 
 
 def count(number: float) -> str:
@@ -63,8 +64,8 @@ def milliseconds(value_s: float) -> str:
 
 
 def short(value: float) -> str:
-    """Any other number, to four digits."""
-    return figure(value, f"{value:.4g}")
+    """Any other number, to three digits that count."""
+    return figure(value, f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}")
 
 
 def threshold(value: float) -> str:
