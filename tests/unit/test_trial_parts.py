@@ -9,9 +9,11 @@ from PIL import Image
 
 from halocline.errors import Misconfigured
 from halocline.prices import read_prices
+from halocline.stats.bounds import Estimate
 from halocline.trial.link import LINKS, link_named
 from halocline.trial.look import Lines, Picture, Values, check_kind, look_of
 from halocline.trial.png import png_of
+from halocline.trial.run import worth_of
 from halocline.trial.samples import MOST_SHOWN, moves_of, picked
 from halocline.trial.split import choosing_half
 from halocline.trial.timing import kept_timing
@@ -161,3 +163,11 @@ def test_a_damaged_time_is_measured_again(tmp_path) -> None:
     (file,) = (tmp_path / "timings").iterdir()
     file.write_bytes(b"{")
     assert kept_timing("a cloud", tmp_path, lambda: Latency(0.3, 0.4, 5)).latency.p50_s == 0.3
+
+
+def test_groups_are_worth_between_their_number_and_their_rows() -> None:
+    narrow, wide = Estimate(0.9, 0.89, 0.91), Estimate(0.9, 0.7, 1.0)
+    assert worth_of(narrow, 10_000, 20) == pytest.approx(0.09 / (0.02 / 3.92) ** 2, rel=1e-3)
+    assert worth_of(wide, 10_000, 20) == 20
+    assert worth_of(narrow, 500, 20) == 500
+    assert worth_of(Estimate(1.0, 0.9, 1.0), 500, 20) == 20

@@ -35,8 +35,8 @@ def answer(**changes: object) -> Answer:
 def test_tiered_pays_where_calls_are_saved_and_hardly_an_answer_is_lost() -> None:
     found = worth(PAYS)
     assert found.answer is Answer.TIERED
-    assert "75.0 % of the cloud calls are saved" in found.told
-    assert "0.40 % is lost" in found.reason
+    assert "it saves 75.0 % of the cloud calls" in found.told
+    assert "within the 1.0 % that may be lost" in found.reason
 
 
 def test_few_rows_or_groups_decide_nothing() -> None:

@@ -15,6 +15,7 @@ from halocline.cli import WRONG_USE
 
 COMMANDS = (
     "demo",
+    "init",
     "serve",
     "infer",
     "try",

@@ -72,7 +72,7 @@ def print_trial(trial: Trial, out: Path) -> None:
         ["", "cloud alone", "tiered", "edge alone"],
         [
             [right, *(interval(way.accuracy) for way in ways)],
-            ["cloud calls a device-month", *(f"{way.month.cloud_calls:,.0f}" for way in ways)],
+            ["calls a month", *(f"{way.month.cloud_calls:,.0f}" for way in ways)],
             ["sent up", *(size(way.month.bytes_up) for way in ways)],
             ["USD", *(f"{way.month.usd:,.4g}" for way in ways)],
             ["time to an answer", *(seconds(way.typical_s) for way in ways)],

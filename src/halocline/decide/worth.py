@@ -82,12 +82,13 @@ def _edge_is_enough(seen: Findings) -> bool:
 
 def _too_few(seen: Findings) -> Verdict:
     if seen.rows < FEWEST_ROWS:
-        what, need = counted(seen.rows, "row"), f"at least {FEWEST_ROWS}, better some hundreds"
+        units, what, need = "rows", counted(seen.rows, "row"), f"at least {FEWEST_ROWS}, better some hundreds"
     else:
-        what, need = counted(seen.groups or 0, "group"), f"at least {FEWEST_GROUPS}, better dozens"
+        units, what = "groups", counted(seen.groups or 0, "group")
+        need = f"at least {FEWEST_GROUPS}, better dozens"
     return Verdict(
         Answer.UNCLEAR,
-        f"Too few rows to tell: {what} to look at.",
+        f"Too few {units} to tell: {what} to look at.",
         f"Half of the data chooses the threshold, the other half shows what it does, and must hold {need}.",
     )
 
@@ -102,8 +103,8 @@ def _edge(seen: Findings) -> Verdict:
     return Verdict(
         Answer.EDGE,
         told,
-        f"Edge less cloud is {_points(seen.edge_gain)}, so no more than the {_percent(seen.tolerance)} that "
-        "may be lost is lost without any cloud call.",
+        f"It is {_beside(seen.edge_gain)}, so without any cloud call no more is lost than the "
+        f"{_percent(seen.tolerance)} that may be.",
     )
 
 
@@ -130,45 +131,48 @@ def _cloud_is_better(seen: Findings) -> Verdict:
         Answer.CLOUD,
         f"Stay with the cloud: both together are {_right(seen, seen.tiered)}, "
         f"the cloud {_right(seen, seen.cloud)}.",
-        f"Together less cloud is {_points(seen.gain)}, more than the {_percent(seen.tolerance)} that "
-        "may be lost. Let more calls go up, or train a better edge model.",
+        f"Tiered is {_beside(seen.gain)}, more than the {_percent(seen.tolerance)} that may be lost. "
+        "Let more calls go up, or train a better edge model.",
     )
 
 
 def _tiered(seen: Findings) -> Verdict:
     if seen.has_labels:
-        beside = f"{_percent(seen.tiered.value)} are right, the cloud alone {_percent(seen.cloud.value)}"
+        beside = (
+            f"{_percent(seen.tiered.value)} right, where the cloud alone has {_percent(seen.cloud.value)}"
+        )
     else:
-        beside = f"{_percent(seen.tiered.value)} of the answers are the cloud's"
+        beside = f"{_percent(seen.tiered.value)} of the answers still the cloud's"
     saved = _percent(1 - seen.escalated)
     if seen.gain.low > 0:
-        why = "which is more than chance: the two models make different mistakes"
+        why = "more than chance explains: the two models make different mistakes"
     elif seen.gain.low >= -seen.tolerance:
-        why = f"so at most {_percent(-min(seen.gain.low, 0.0))} is lost on more rows like these"
+        why = f"within the {_percent(seen.tolerance)} that may be lost"
     else:
         why = (
-            "too wide to tell by itself, but the rows that chose the threshold certify a loss of at most "
+            "too wide to tell by itself, but the half that chose the threshold certifies a loss of at most "
             f"{_percent(seen.tolerance)}"
         )
     return Verdict(
         Answer.TIERED,
-        f"Tiered pays: {saved} of the cloud calls are saved, and {beside}.",
-        f"Together less cloud is {_points(seen.gain)}, {why}.",
+        f"Tiered pays: it saves {saved} of the cloud calls, with {beside}.",
+        f"Tiered is {_beside(seen.gain)}, {why}.",
     )
 
 
 def _cannot_tell(seen: Findings) -> Verdict:
     spare = seen.gain.value + seen.tolerance
+    units, what = (seen.rows, "rows") if seen.groups is None else (seen.groups, "groups")
     need = ""
     if spare > 0:
         # The width of an interval shrinks with the root of the rows.
         factor = ((seen.gain.value - seen.gain.low) / spare) ** 2
-        # Half of all rows choose the threshold and tell nothing of this.
-        need = f" About {_rounded(2 * seen.rows * factor)} rows in all would tell, if they look like these."
+        # Half of them choose the threshold and tell nothing of this.
+        need = f" About {_rounded(2 * units * factor)} {what} in all would tell, if they look like these."
     return Verdict(
         Answer.UNCLEAR,
-        f"Too few rows to tell whether {_percent(1 - seen.escalated)} of the cloud calls can be saved.",
-        f"Together less cloud is {_points(seen.gain)}; {_percent(seen.tolerance)} may be lost.{need}",
+        f"Too few {what} to tell whether {_percent(1 - seen.escalated)} of the cloud calls can be saved.",
+        f"Tiered is {_beside(seen.gain)}; {_percent(seen.tolerance)} may be lost.{need}",
     )
 
 
@@ -183,9 +187,13 @@ def _percent(share: float) -> str:
     return f"{share * 100:.{2 if abs(share) < 0.01 else 1}f} %"
 
 
-def _points(difference: Estimate) -> str:
-    low, high = f"{difference.low * 100:+.2f}", f"{difference.high * 100:+.2f}"
-    return f"{difference.value * 100:+.2f} points (95 % interval {low} to {high})"
+def _beside(difference: Estimate) -> str:
+    """How far a share lies from the cloud's, with the interval."""
+    spread = f"{difference.low * 100:+.2f} to {difference.high * 100:+.2f}".replace("-", "−")  # noqa: RUF001
+    if difference.value == 0:
+        return f"level with the cloud (95 % interval {spread} points)"
+    way = "above" if difference.value > 0 else "below"
+    return f"{abs(difference.value) * 100:.2f} points {way} the cloud (95 % interval {spread})"
 
 
 def _rounded(rows: float) -> str:

@@ -52,7 +52,7 @@ def _card(sample: Sample) -> str:
     truth = "" if sample.truth is None else f"<span>truth <b>{escape(sample.truth)}</b></span>"
     return (
         f'<li class="{_outcome(sample)}">{_drawn(sample.look, sample.row)}'
-        f'<span class="quiet name">{escape(sample.row)}</span>'
+        f'<span class="quiet small">{escape(sample.row)}</span>'
         f"<span>edge <b>{escape(sample.edge)}</b> {percent(sample.confidence)}</span>"
         f"<span>cloud <b>{escape(sample.cloud)}</b></span>{truth}</li>"
     )
@@ -91,5 +91,5 @@ def _plotted(look: Lines, name: str) -> str:
     return (
         f'<svg class="plot" viewBox="0 0 {LINE_WIDTH} {LINE_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="values of {escape(name)}">{"".join(paths)}</svg>'
-        f'<span class="quiet range">{short(look.low)} to {short(look.high)}</span>'
+        f'<span class="quiet small">{short(look.low)} to {short(look.high)}</span>'
     )

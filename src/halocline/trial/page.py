@@ -10,7 +10,7 @@ from halocline.trial.chart import chart_of
 from halocline.trial.gallery import gallery_of
 from halocline.trial.result import Trial
 from halocline.trial.tables import month_table, price_table, recall_table, time_table
-from halocline.trial.words import count, figure, interval, percent, points, threshold, usd
+from halocline.trial.words import count, figure, interval, percent, points, text, threshold, usd
 
 _SAYS = {
     Answer.TIERED: "tiered pays",
@@ -55,7 +55,7 @@ def _section(title: str, body: str) -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+    return f"<ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul>"
 
 
 def _top(trial: Trial) -> str:
@@ -75,7 +75,7 @@ def _top(trial: Trial) -> str:
     return (
         f'<header class="{trial.verdict.answer}"><p class="kicker">Is tiered inference worth it? '
         f"<b>{escape(trial.edge)}</b> on the device, <b>{escape(trial.cloud)}</b> in the cloud</p>"
-        f"<h1>{escape(trial.verdict.told)}</h1><p>{escape(trial.verdict.reason)}</p>"
+        f"<h1>{text(trial.verdict.told)}</h1><p>{text(trial.verdict.reason)}</p>"
         f'<p class="quiet">{halves} gave every figure here.{escape(truth)}</p></header>\n'
     )
 
@@ -92,7 +92,7 @@ def _tiles(trial: Trial) -> str:
         (
             "against the cloud",
             points(trial.gain.value),
-            f"points; {points(trial.gain.low)} to {points(trial.gain.high)}",
+            f"points ({points(trial.gain.low)} to {points(trial.gain.high)})",
         ),
         (
             "a device-month",
@@ -175,36 +175,42 @@ def _month(trial: Trial) -> str:
 
 def _promise(trial: Trial) -> str:
     policy, promise = trial.tuned.policy, trial.tuned.promise
+    at = threshold(policy.threshold)
     held = (
-        f"{percent(policy.share)} of the calls are held at run time; the threshold moves for it, from "
+        f"{percent(policy.share)} of the calls go up: the threshold starts at {at} and moves to hold that"
         if policy.share is not None
-        else "an answer stays on the device where the edge's confidence is at least "
+        else f"An answer stays on the device where the edge's confidence is at least {at}"
     )
     seen = (
         f"{percent(trial.lost.value)} of the answers are lost ({interval(trial.lost)}): given by the edge, "
-        f"wrongly, where the cloud is right. {escape(_sentence(trial.evaluation.promise.told))}"
+        f"wrongly, where the cloud is right. {text(_sentence(trial.evaluation.promise.told))}"
     )
     rows = [
-        ("threshold", f"{held}{threshold(policy.threshold)}"),
+        ("threshold", f"{held}."),
         (
             "promised" if promise.scope in ("rows", "groups") else "no promise",
-            escape(promise.reason),
+            text(_sentence(promise.reason)),
         ),
         ("seen here", seen),
     ]
     if policy.temperature != 1:
         value = figure(policy.temperature, f"{policy.temperature:.3g}")
-        rows.append(("temperature", f"the edge's scores are read at {value}"))
+        rows.append(
+            (
+                "temperature",
+                f"The edge's scores are read at {value}: 1 takes them as they are, less is surer.",
+            )
+        )
     off = trial.evaluation.calibration_error
     if off is not None:
-        told = f"off by {percent(off.value)} on average ({interval(off)}): its expected calibration error"
+        told = f"Off by {percent(off.value)} on average ({interval(off)}), as expected calibration error."
         rows.append(("confidence", told))
     listed = "".join(f"<dt>{name}</dt><dd>{told}</dd>" for name, told in rows)
     return f"<dl>{listed}</dl>"
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 def _commands(trial: Trial) -> str:

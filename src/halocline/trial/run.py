@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Function, Model, Upstream
 from halocline.prices import Prices, read_prices
 from halocline.records import Array
-from halocline.stats.bounds import Estimate
+from halocline.stats.bounds import Estimate, wilson
 from halocline.stats.paired import paired_difference
 from halocline.trial.link import LinkModel, link_named
 from halocline.trial.look import Kind, Look, check_kind, look_of
@@ -124,6 +125,13 @@ def try_(
     )
 
 
+def worth_of(share: Estimate, rows: int, groups: int) -> float:
+    """So many independent rows would give a share an interval as wide; from `groups` up to `rows`."""
+    spread = (share.high - share.low) / (2 * NormalDist().inv_cdf(0.975))
+    alone = share.value * (1 - share.value)
+    return float(np.clip(alone / spread**2, groups, rows)) if alone and spread else float(groups)
+
+
 def part_of(seen: Gathered, rows: Array) -> Gathered:
     """What both tiers say of these rows alone."""
     return msgspec.structs.replace(
@@ -158,13 +166,23 @@ class _Shown:
         """How much more often one way is right than the other, with an interval that has a width."""
         counts = self.tally.counts.sum(axis=0)
         wins, losses = (float((counts * (a * (1 - b))).sum()) for a, b in ((one, other), (other, one)))
-        rows, units = self.seen.rows, self.tally.groups
-        if units is None:
+        rows = self.seen.rows
+        if self.tally.groups is None:
             return paired_difference(wins, losses, rows)
         drawn = self.tally.gain(one, other)
         if drawn.low < drawn.high:
             return drawn
-        return paired_difference(wins / rows * units, losses / rows * units, units)
+        # No group differs, so drawing groups tells nothing of the spread between them: it is taken to be
+        # that of the edge's accuracy, which says how many independent rows these groups are worth.
+        worth = worth_of(self.evaluation.edge.accuracy, rows, self.tally.groups)
+        return paired_difference(wins / rows * worth, losses / rows * worth, worth)
+
+    def lost(self) -> Estimate:
+        """The share of rows lost against the cloud; where no group loses any, as in `difference`."""
+        seen, groups = self.tally.share(LOST), self.tally.groups
+        if groups is None or seen.value > 0:
+            return seen
+        return wilson(0, int(worth_of(self.evaluation.edge.accuracy, self.seen.rows, groups)))
 
     def samples(self, gallery: "_Gallery", seed: int) -> tuple[Sample, ...]:
         """Up to 24 rows that go up."""
@@ -263,7 +281,7 @@ def _trial(
         tiered=way(evaluation.tiered, escalated.value, edge_s + escalated.value * call_s, edge_s + call_s),
         edge_alone=way(evaluation.edge, 0.0, edge_s, None),
         escalated=escalated,
-        lost=shown.tally.share(LOST),
+        lost=shown.lost(),
         gain=gain,
         edge_gain=edge_gain,
         moves=moves_of(shown.up, shown.edge_right, shown.cloud_right),

@@ -6,9 +6,15 @@ from html import escape
 from halocline.stats.bounds import Estimate
 
 
-def figure(value: float, text: str) -> str:
+def figure(value: float, told: str) -> str:
     """A figure on the page: the text that people read, and the exact value that JSON has."""
-    return f'<data value="{value!r}">{escape(text)}</data>'
+    kept = escape(told).replace(" ", "&nbsp;")  # no line ends between a number and its unit
+    return f'<data value="{value!r}">{kept}</data>'
+
+
+def text(line: str) -> str:
+    """A line of words on the page; no line ends between a number and its percent sign."""
+    return escape(line).replace(" %", "&nbsp;%")
 
 
 def percent(share: float) -> str:
@@ -17,12 +23,9 @@ def percent(share: float) -> str:
 
 
 def interval(estimate: Estimate) -> str:
-    """The interval of a share."""
-    low, high = (
-        figure(estimate.low, _number(estimate.low)),
-        figure(estimate.high, f"{_number(estimate.high)} %"),
-    )
-    return f"{low} to {high}"
+    """The interval of a share, which is not to be parted."""
+    low, high = _number(estimate.low), f"{_number(estimate.high)} %"
+    return f'<span class="range">{figure(estimate.low, low)}–{figure(estimate.high, high)}</span>'  # noqa: RUF001
 
 
 def points(difference: float) -> str:
