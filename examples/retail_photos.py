@@ -10,7 +10,7 @@ from halocline.data import read
 
 pair = hc.samples.pair("fashion-mnist", *sys.argv[1:])
 edge, cloud = hc.load(pair.edge), hc.load(pair.cloud)  # what each is given, the .model.toml beside it says
-tune, test = read(pair.tune), read(pair.test)  # a folder for each class
+tune, test = read(pair.tune), read(pair.test)  # CLASS/NUMBER.png, with rows.csv
 policy = hc.tune(edge, cloud, tune.samples, tune.labels, escalate="25%", cache=False)
 
 for mode in ("edge_only", "cloud_only", "prefer_edge"):

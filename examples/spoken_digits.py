@@ -10,8 +10,7 @@ from halocline.data import read
 
 pair = hc.samples.pair("speech", *sys.argv[1:])
 edge, cloud = hc.load(pair.edge), hc.load(pair.cloud)
-tune = read(pair.tune, group_by=r"/(\w+)-")  # DIGIT/SPEAKER-NUMBER.wav
-test = read(pair.test)
+tune, test = read(pair.tune), read(pair.test)  # DIGIT/SPEAKER_NUMBER.wav, with rows.csv that says who speaks
 policy = hc.tune(edge, cloud, tune.samples, tune.labels, tune.groups, escalate="25%", cache=False)
 
 for mode in ("edge_only", "cloud_only", "prefer_edge"):

@@ -6,17 +6,21 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from made_sets import WRITERS
 
 from halocline.adapters.onnxruntime.loading import load
 from halocline.data import Series, read
+from halocline.decide.gate import Policy
 from halocline.demo import samples
 from halocline.demo.datasets import machine
 from halocline.demo.datasets.kits import KITS
+from halocline.demo.datasets.public.facts import public_sets, writer_of
 from halocline.demo.datasets.sample_pair import SamplePair
 from halocline.errors import Misconfigured
 from halocline.inputs.description import SeriesInput
 from halocline.inputs.series import windows
 from halocline.records import ScoreKind
+from halocline.tuning import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +174,15 @@ def test_a_scorer_raises_as_many_alarms_where_it_was_trained_as_there_were_failu
         assert abs((score >= 0).mean() - near.mean()) < 0.02
 
 
+def write_machine(folder: Path, rows: int = 13_000) -> Path:
+    """A temperature that falls now and then, in the form of the real set."""
+    folder.mkdir()
+    near = [int(at % 900 < 90) for at in range(rows)]
+    lines = [f"2020-01-01 00:00:00,{90 + at % 7 - 20 * low},{low}" for at, low in enumerate(near)]
+    (folder / machine.FILES[0]).write_text("\n".join(["timestamp,value,in_anomaly_window", *lines]))
+    return folder
+
+
 def test_a_pair_is_made_once_and_for_each_set_of_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,19 +191,31 @@ def test_a_pair_is_made_once_and_for_each_set_of_files(
     before = first.edge.stat().st_mtime_ns
     assert samples.pair("machine-temperature") == first
     assert first.edge.stat().st_mtime_ns == before
-    real = tmp_path / "real"
-    real.mkdir()
-    rows = [
-        f"2020-01-01 00:00:00,{90 + at % 7 - 20 * (at % 900 < 90)},{int(at % 900 < 90)}"
-        for at in range(13_000)
-    ]
-    for more in ("", "2020-01-01 00:00:00,90,0"):
-        (real / machine.FILES[0]).write_text(
-            "\n".join(["timestamp,value,in_anomaly_window", *rows, more]), encoding="utf-8"
-        )
-        other = samples.pair("machine-temperature", real)
+    for more in (0, 1):
+        other = samples.pair("machine-temperature", write_machine(tmp_path / f"{more}", 13_000 + more))
         assert other.edge.parent != first.edge.parent
         first = other
+
+
+@pytest.mark.parametrize("name", ["ecg", "speech", "fashion-mnist", "machine-state"])
+def test_what_data_get_lays_out_is_what_the_models_take(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HALOCLINE_CACHE", str(tmp_path / "cache"))
+    source = {**WRITERS, "machine-state": write_machine}[name](tmp_path / "set")
+    made = samples.pair(name, source)
+    public = public_sets()[name.replace("state", "temperature")]
+    laid_out = [*writer_of(public)(source, tmp_path / "files", None)][-1]
+    edge, cloud = load(made.edge), load(made.cloud)
+    told = edge.spec.input
+    series = Series(told.window, told.hop, told.columns) if isinstance(told, SeriesInput) else None
+    for path in (laid_out, made.test):
+        found = read(path, strict=True, series=series)
+        seen = evaluate(edge, cloud, Policy(threshold=0.9), found.samples, found.labels, cache=False)
+        assert seen.rows == len(found) >= 20
+        assert set(np.unique(found.labels).astype(str)) <= set(edge.spec.labels)
+        assert seen.cloud.accuracy.value > 0.6
+        assert not seen.notes
 
 
 def test_a_pair_that_is_not_known_or_a_folder_that_is_not_the_set_is_told(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ SIZE = (52, 44)
 
 @dataclass(frozen=True)
 class Photos:
-    """Coloured JPEG files in class folders, and what is made of them by hand."""
+    """Coloured JPEG files with a table of labels, and what is made of them by hand."""
 
     pair: SamplePair
     folder: Path
@@ -56,15 +56,16 @@ def photos(request: pytest.FixtureRequest, root: Path, tmp_path_factory: pytest.
         pytest.skip("fashion_mnist is not beside the repository")
     pair = hc.samples.pair("fashion-mnist", real if request.param == "real" else None)
     folder = tmp_path_factory.mktemp("photos")
-    files = sorted(pair.test.rglob("*.png"))
-    for at, path in enumerate(files[:: max(1, len(files) // 500)]):
-        home = folder / path.parent.name
-        home.mkdir(exist_ok=True)
-        with Image.open(path) as image:
+    rows = read(pair.test)
+    table = [("file", "label")]
+    for at in range(0, len(rows), max(1, len(rows) // 500)):
+        with Image.open(rows.samples[at]) as image:
             large = image.resize(SIZE, Image.Resampling.BICUBIC)
         # Two colours of light: grey is then no copy of a channel.
         other = large.point(lambda value, at=at: value * (40 + at % 50) // 100)
-        Image.merge("RGB", (large, large, other)).save(home / f"{path.stem}.jpg", quality=92)
+        Image.merge("RGB", (large, large, other)).save(folder / f"{at}.jpg", quality=92)
+        table.append((f"{at}.jpg", str(rows.labels[at])))
+    (folder / "rows.csv").write_text("\n".join(map(",".join, table)), encoding="utf-8")
     found = read(folder, strict=True)
     edge = np.stack([_by_hand(path, (14, 14), _numbers(pair.edge))[None] for path in found.samples])
     cloud = np.stack([_by_hand(path, (28, 28), _numbers(pair.cloud))[..., None] for path in found.samples])

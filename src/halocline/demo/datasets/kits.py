@@ -33,7 +33,7 @@ def _photos(folder: Path) -> RawParts:
     tuned = slice(-_TUNING_PHOTOS, None)
     shown, truth = fashion.pictures_of(folder, "test")
     return RawParts(
-        tuple(each.replace("/", "-") for each in fashion.LABELS),  # they become folders
+        fashion.LABELS,
         part(pixels[:_TRAINING_PHOTOS], y[:_TRAINING_PHOTOS]),
         part(pixels[tuned], y[tuned]),
         part(shown[:_TEST_PHOTOS], truth[:_TEST_PHOTOS]),
@@ -43,7 +43,7 @@ def _photos(folder: Path) -> RawParts:
 def _digits(folder: Path) -> RawParts:
     takes, sounds = speech.recordings(folder)
     raw = Raw(
-        [(np.rint(sound * 32_768).astype(np.int16), speech.RATE_HZ) for sound in sounds],
+        [(sound, speech.RATE_HZ) for sound in sounds],
         np.array([take.digit for take in takes], np.int64),
         [take.speaker for take in takes],
     )

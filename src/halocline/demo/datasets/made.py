@@ -25,7 +25,7 @@ def photos() -> RawParts:
 
 
 def tones() -> RawParts:
-    """Each digit a tone of its own in noise, a little higher from speaker to speaker, int16 at 8 kHz."""
+    """Each digit a tone of its own in noise, a little higher from speaker to speaker, at 8 kHz."""
     rng = np.random.default_rng(0)
     sounds, digits, speakers = [], [], []
     for _ in range(25):
@@ -37,7 +37,7 @@ def tones() -> RawParts:
                 # What tells neighbours apart lies high: a model that hears only the low half mixes them up.
                 tone = np.sin(pitch_hz * turns) + 0.5 * np.sin((2_200 + 150 * digit) * turns)
                 wave = 0.2 * tone * np.hanning(length) + rng.normal(0, 0.05, length)
-                sounds.append((np.rint(np.clip(wave, -1, 1) * 32_767).astype(np.int16), RATE_HZ))
+                sounds.append((np.rint(np.clip(wave, -1, 1) * 32_767) / 32_768, RATE_HZ))  # as 16 bit hold it
                 digits.append(digit)
                 speakers.append(speaker)
     return _parted(tuple("0123456789"), Raw(sounds, np.array(digits), speakers), 3, 5)

@@ -1,47 +1,40 @@
-"""Write raw samples as the files that people have: pictures and sounds in class folders, tables, arrays."""
+"""Write raw samples as files, laid out as `halocline data get` lays out the public sets."""
 
-import csv
 import datetime
-import wave
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from halocline.demo.datasets.machine import MINUTES
+from halocline.demo.datasets.public.files import write_png, write_table, write_wav
 from halocline.demo.datasets.raw import Raw
-from halocline.extras import need
 
 
 def as_pictures(raw: Raw, labels: tuple[str, ...], where: Path) -> Path:
-    """A folder of class folders of PNG files, of uint8 `[rows, columns]` each."""
-    need("images", "PIL", what="pictures as PNG files")
-    from PIL import Image
-
-    for at, path in enumerate(_places(raw, labels, where, "png")):
-        Image.fromarray(raw.samples[at]).save(path)
-    return where
+    """A folder of class folders of PNG files, of uint8 `[rows, columns]` each, and rows.csv."""
+    return _listed(raw, labels, where, "png", write_png)
 
 
 def as_sounds(raw: Raw, labels: tuple[str, ...], where: Path) -> Path:
-    """A folder of class folders of WAV files, of int16 and a rate each; a name begins with its speaker."""
-    for at, path in enumerate(_places(raw, labels, where, "wav")):
-        samples, rate_hz = raw.samples[at]
-        with wave.open(str(path), "wb") as file:
-            file.setparams((1, 2, rate_hz, 0, "NONE", ""))
-            file.writeframes(samples.astype("<i2").tobytes())
-    return where
+    """A folder of class folders of WAV files, of float samples and a rate each, and rows.csv."""
+    return _listed(raw, labels, where, "wav", lambda path, sound: write_wav(path, *sound))
 
 
 def as_table(raw: Raw, labels: tuple[str, ...], where: Path) -> Path:
-    """A CSV table of timestamp, value and whether an anomaly is near, a line each five minutes."""
+    """A CSV table of timestamp, value and label, a line each five minutes."""
     path = where.with_suffix(".csv")
     began = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("timestamp", "value", "in_anomaly_window"))
-        for at, (value, near) in enumerate(zip(raw.samples, raw.y.tolist(), strict=True)):
-            moment = began + datetime.timedelta(minutes=MINUTES * at)
-            table.writerow((f"{moment:%Y-%m-%d %H:%M:%S}", f"{float(value[0]):.9g}", near))
+    rows = (
+        (
+            f"{began + datetime.timedelta(minutes=MINUTES * at):%Y-%m-%d %H:%M:%S}",
+            f"{float(value[0]):.9g}",
+            labels[near],
+        )
+        for at, (value, near) in enumerate(zip(raw.samples, raw.y.tolist(), strict=True))
+    )
+    write_table(path, ("timestamp", "value", "label"), rows)
     return path
 
 
@@ -53,8 +46,16 @@ def as_arrays(raw: Raw, labels: tuple[str, ...], where: Path) -> Path:
     return path
 
 
-def _places(raw: Raw, labels: tuple[str, ...], where: Path, suffix: str) -> list[Path]:
-    for label in labels:
-        (where / label).mkdir(parents=True, exist_ok=True)
-    names = (f"{group}-{at:05}" if group else f"{at:05}" for at, group in enumerate(raw.groups))
-    return [where / labels[y] / f"{name}.{suffix}" for y, name in zip(raw.y, names, strict=True)]
+def _listed(
+    raw: Raw, labels: tuple[str, ...], where: Path, suffix: str, write: Callable[[Path, Any], object]
+) -> Path:
+    """Each sample as CLASS/NUMBER or CLASS/GROUP_NUMBER, and rows.csv that names them."""
+    table = []
+    for at, (y, group) in enumerate(zip(raw.y.tolist(), raw.groups, strict=True)):
+        home = labels[y].replace("/", "-").replace(" ", "-")
+        name = f"{home}/{group}{'_' if group else ''}{at:05}.{suffix}"
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        write(where / name, raw.samples[at])
+        table.append((name, labels[y], group) if group else (name, labels[y]))
+    write_table(where / "rows.csv", ("file", "label", "group")[: len(table[0])], table)
+    return where
