@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Task,
         Tier,
     )
+    from halocline.trial import try_
     from halocline.tuning import evaluate, tune
 
 _HOME = {
@@ -88,6 +89,7 @@ _HOME = {
     "Task": "halocline.records",
     "Tier": "halocline.records",
     "evaluate": "halocline.tuning",
+    "try_": "halocline.trial",
     "tune": "halocline.tuning",
 }
 
@@ -127,6 +129,7 @@ __all__ = [
     "evaluate",
     "load",
     "samples",
+    "try_",
     "tune",
 ]
 

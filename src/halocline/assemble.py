@@ -42,6 +42,8 @@ class TierOptions(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = 0.3
     send: str = "auto"
     """What travels of a sample that came as a file's bytes: tensor, raw, or by auto the smaller."""
+    label_map: tuple[str, ...] = ()
+    """CLOUD=EDGE for each label of the cloud that the edge calls otherwise."""
     labels: str | None = None
     scores: str | None = None
     score_output: str | None = None
@@ -212,10 +214,18 @@ def _opened_tiers(options: ServeOptions, tiers: TierOptions) -> "Iterator[Pair]"
             deadline_s=tiers.deadline_s,
             policy=tiers.policy,
             send=tiers.send,
+            label_map=_label_map(tiers.label_map),
             on_correction=lambda _: None,  # they are counted; nobody here waits for one
         ) as tiered,
     ):
         yield Pair(edge, _ServedTiers(tiered, cloud))
+
+
+def _label_map(pairs: Sequence[str]) -> dict[str, str] | None:
+    for pair in pairs:
+        if "=" not in pair:
+            raise Misconfigured("HAL-102", f"--label-map must be CLOUD=EDGE, got {pair!r}")
+    return {cloud: edge for cloud, _, edge in (pair.partition("=") for pair in pairs)} or None
 
 
 @contextlib.contextmanager

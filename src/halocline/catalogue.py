@@ -55,8 +55,8 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "HAL-109": Entry(
         "No terminal here",
-        "The command reads single keys, and its input or output is not a terminal.",
-        "Leave the flag out, or run the command in a terminal.",
+        "The command reads single keys or asks before it goes on, and its input or output is no terminal.",
+        "Leave the flag out, answer ahead with --yes, or run the command in a terminal.",
     ),
     "HAL-110": Entry(
         "A policy file that cannot be used",
@@ -190,6 +190,11 @@ CATALOGUE: dict[str, Entry] = {
         "A table lacks a column that is needed or has two for one thing, or annotations lack their form.",
         "Name the columns file (or numbers), label and group, as the message says.",
     ),
+    "HAL-323": Entry(
+        "A copy that is not the set",
+        "A file of a public set has another digest than the one known for it.",
+        "Get the file again from the source that `halocline data list` names.",
+    ),
     "HAL-324": Entry(
         "Rows that cannot be used, where every row must be",
         "With --strict one row that cannot be read is enough to refuse the whole set.",
@@ -219,6 +224,26 @@ CATALOGUE: dict[str, Entry] = {
         "A model that does not classify, where classes are needed",
         "Tuning, evaluating and trying as `halocline tune` and hc.tune do it count right and wrong classes.",
         "Choose the threshold of another task with halocline.tuning.tasks.tune_task.",
+    ),
+    "HAL-340": Entry(
+        "A kind of link that is not known",
+        "The time of a cloud call is modelled for a few kinds of link, and another was named.",
+        "Name one that the message lists; the nearest will do for a first look.",
+    ),
+    "HAL-341": Entry(
+        "A way to show rows that is not known",
+        "Rows can be shown as pictures, sound, series or values, and something else was named.",
+        "Name one that the message lists, or leave it out.",
+    ),
+    "HAL-342": Entry(
+        "Files that cannot be written there",
+        "The file or folder cannot be written, or the folder holds files already.",
+        "Name a file in a folder of yours, or an empty or new folder.",
+    ),
+    "HAL-343": Entry(
+        "Too few rows to try two models on",
+        "Half of the rows choose the threshold and half show what it does; so few cannot be parted in two.",
+        "Give some hundreds of rows that neither model was trained on.",
     ),
     # 4xx: the cloud and the link
     "HAL-401": Entry(

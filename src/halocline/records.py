@@ -72,7 +72,7 @@ class Reason(StrEnum):
     BREAKER_OPEN = "breaker_open"
     """The cloud failed repeatedly and is not tried until the next probe."""
     NOT_SENT = "not_sent"
-    """The sample could not be made into a request: `to_cloud` raised, or the protocol cannot carry it."""
+    """The sample could not be made into what the cloud takes: preparing it, or `to_cloud`, failed."""
     LINK_TOO_SLOW = "link_too_slow"
     """On the link as measured, the answer cannot arrive before the deadline; it was not tried."""
 

@@ -83,3 +83,15 @@ def test_an_error_in_to_cloud_costs_no_caller_the_edge_answer(edge):
 def test_a_function_may_answer_in_whole_numbers(edge):
     with hc.Tiered(edge, guess, threshold=1.0, deadline_s=2.0) as tiered:
         assert tiered.infer(hc.samples.digits().x[0]).reason == hc.Reason.ESCALATED
+
+
+@pytest.mark.parametrize(
+    "call", [hc.Tiered, lambda edge, cloud: hc.tune(edge, cloud, np.zeros((2, 64), "f"))]
+)
+def test_a_place_where_a_model_belongs_is_answered_with_what_makes_one_of_it(call, edge):
+    with pytest.raises(hc.Misconfigured, match=re.escape('Try hc.load("edge.onnx")')):
+        call("edge.onnx", guess)
+    with pytest.raises(hc.Misconfigured, match=re.escape("Try hc.connect('https://hub/v2/models/m')")):
+        call(edge, "https://hub/v2/models/m")
+    with pytest.raises(hc.Misconfigured, match=re.escape('got 5. Try hc.load("cloud.onnx")')):
+        call(edge, 5)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from made_files import picture_bytes
+from made_files import picture_bytes, write_coco
 
 import halocline as hc
 from halocline.cli import main
@@ -83,6 +83,7 @@ def test_infer_looks_at_data_of_any_form_and_names_a_row_that_does_not_fit(here,
     found = json.loads(run(capsys, *words, "cal").out)
     assert [row["name"] for row in found["bad"]] == ["0/000.npy"]
     assert len(found["rows"]) == 4
+    assert "0/000.npy: the input" in run(capsys, *words, "cal", "--strict", code=2).err
     table = json.loads(run(capsys, *words, "cal.csv").out)
     arrays = json.loads(run(capsys, *words, "cal.npz").out)
     assert [row["value"] for row in table["rows"]] == [row["value"] for row in arrays["rows"]]
@@ -92,3 +93,12 @@ def test_infer_looks_at_data_of_any_form_and_names_a_row_that_does_not_fit(here,
     assert "a.png: say what its input means in a .model.toml" in told
     models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
     assert "say what its input means" in run(capsys, "tune", *models, "--data", "photos", code=2).err
+
+
+def test_boxes_are_not_taken_for_pictures_without_labels(here, digits, capsys):
+    write_coco(here / "boxes", {"a.jpg": [[1, 1, 3, 3]]})
+    models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
+    assert (
+        "holds boxes, which cannot be used here"
+        in run(capsys, "tune", *models, "--data", "boxes", code=2).err
+    )

@@ -1,11 +1,13 @@
 """Pictures on disk are tuned, measured and looked at by two models that want other tensors of them."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 from made_files import picture_bytes
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from servers import serving
 from two_sizes import THRESHOLD, made
 
@@ -66,6 +68,18 @@ def test_a_served_cloud_says_the_same_and_the_smaller_of_file_and_tensor_is_coun
     tensor_bytes = 24 * 24 * 3 * 4
     assert here.bill.bytes_up / here.bill.calls > tensor_bytes
     assert told.bill.bytes_up / told.bill.calls < tensor_bytes / 2  # a JPEG file is smaller
+
+
+def test_decoded_pictures_in_one_array_say_what_their_files_say(pair):
+    edge, cloud = hc.load(pair.edge, threads=1), hc.load(pair.cloud, threads=1)
+    decoded = np.stack([np.asarray(Image.open(io.BytesIO(jpeg))) for jpeg in pair.pictures])
+    policy = hc.Policy(threshold=THRESHOLD)
+    one, many = (
+        hc.evaluate(edge, cloud, policy, x, pair.labels, cache=False, batch_rows=7)
+        for x in (decoded, pair.pictures)
+    )
+    assert one.tiered == many.tiered
+    assert (one.rows, one.bill.calls) == (len(pair.pictures), many.bill.calls)
 
 
 def test_every_command_takes_the_folder(pair, photos, capsys):

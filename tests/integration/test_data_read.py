@@ -199,6 +199,22 @@ def test_a_table_names_files_beside_it_with_label_and_group(tmp_path):
     assert len(read(shop / "rows.csv")) == 2
 
 
+def test_notes_beside_class_folders_are_no_table_of_them(tmp_path):
+    shop = write_classes(tmp_path / "shop")
+    (shop / "weather.csv").write_text("day,sun\n1,2\n")
+    found = read(shop)
+    assert (found.kind, len(found), found.unread) == (Kind.FOLDER, 12, ("1 .csv file",))
+    (shop / "rows.csv").write_text("file,label\nbag/ada_0.jpg,bag\nboot/ada_0.jpg,boot\n")
+    assert (read(shop).kind, len(read(shop))) == (Kind.TABLE, 2)
+
+
+def test_a_link_that_leads_back_up_is_not_followed(tmp_path):
+    shop = write_classes(tmp_path / "shop")
+    (shop / "bag" / "round").symlink_to(shop)
+    (shop / "bag" / "more").symlink_to(write_classes(tmp_path / "other") / "bag")
+    assert len(read(shop)) == 18
+
+
 def test_a_table_of_numbers_is_one_row_a_line(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,y,group,note\n1,2.5,up,m1,x\n3,oops,up,m1,x\n5,,up,m1,x\n7,8,down,m2,y\n9,9,,m2,y\n")
@@ -234,6 +250,13 @@ def test_a_series_is_cut_into_windows_that_keep_to_their_group(tmp_path):
     refused(path, "HAL-322", "has no 9 lines in a row", series=Series(9))
     refused(path, "HAL-322", "no column 'valu'", series=Series(3, 1, ("valu",)))
     refused(path, "HAL-322", "Did you mean 'value'?", series=Series(3, 1, ("valu",)))
+
+
+def test_no_window_reaches_over_a_line_that_was_left_out(tmp_path):
+    (tmp_path / "s.csv").write_text("value\n1\n2\noops\n4\n5\n6\n")
+    found = read(tmp_path / "s.csv", series=Series(2, 1))
+    assert [each[:, 0].tolist() for each in found.samples] == [[1, 2], [4, 5], [5, 6]]
+    assert list(bad(found)) == ["line 4"]
 
 
 def test_gaps_in_a_series_are_left_to_the_model(tmp_path):

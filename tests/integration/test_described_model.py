@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import tomllib
 
 import numpy as np
@@ -245,3 +247,22 @@ def test_inspect_has_nothing_to_propose_for_strings(tmp_path, capsys):
     assert "[input]" not in capsys.readouterr().out
     assert main(["model", "inspect", str(path), "--write"]) == 2
     assert "nothing to write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("described", "absent"),
+    [
+        ("", ["PIL", "soundfile", "tomllib", "halocline.wire.model_file", "halocline.inputs.prepare"]),
+        ('[input]\nkind = "series"\ncolumns = 2\nwindow = 5\n', ["PIL", "soundfile"]),
+    ],
+)
+def test_a_device_loads_only_what_its_samples_need(described, absent, tmp_path):
+    saved(tmp_path, (5, 2))
+    if described:
+        (tmp_path / "edge.model.toml").write_text(described)
+    script = "import sys, numpy, halocline as hc; m = hc.load('edge.onnx'); "
+    script += "m.conform(numpy.zeros((5, 2), 'float32')); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert not set(absent) & set(done.stdout.split())

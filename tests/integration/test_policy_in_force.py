@@ -469,6 +469,16 @@ def test_a_promise_is_suspended_while_the_link_is_down(edge, server, digits):
         assert f"{told.not_covered} of the latest 660 rows could not go up" in told.reason
 
 
+def test_rows_that_could_not_go_up_are_counted_in_every_mode(edge, server, digits):
+    server.mode = Fault.REFUSE
+    file = made_for(edge, None, digits, promise=promised(0.2))
+    with hc.Tiered(edge, hc.connect(server.url), policy=file, mode="prefer_cloud") as tiered:
+        tiered.infer(digits.x[0])
+        tiered.infer_batch(digits.x[:9])
+        told = tiered.health().promise
+        assert (told.rows, told.not_covered) == (10, 10)
+
+
 def test_a_broken_promise_is_seen_by_the_checks_and_service_goes_on(edge, digits):
     def otherwise(x):
         scores = np.full((len(x), 10), 0.01, np.float32)

@@ -3,13 +3,15 @@
 import io
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
-from servers import Running, serving
+from servers import Running, linear, serving
 from test_serve import value
 from tiered_parts import eventually
 from two_sizes import CLOUD_LABELS, EDGE_LABELS, THRESHOLD, Pair, cloud_tensor, edge_tensor, made
@@ -198,6 +200,22 @@ def test_to_cloud_beside_two_descriptions_is_a_contradiction(
         hc.Tiered(edge, connected(server), to_cloud=lambda x: x)
 
 
+def test_rows_that_may_not_go_up_cost_no_preparation(
+    edge: object, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = hc.load(pair.cloud, threads=1)
+    prepared: list[int] = []
+    own = cloud.conform_batch
+    monkeypatch.setattr(cloud, "conform_batch", lambda batch: prepared.append(len(batch)) or own(batch))
+    budget = hc.EscalationBudget(per_minute=0, burst=3)
+    with tiered(edge, cloud, budget=budget) as both:
+        replies = both.infer_batch(unsure(pair)[:8])
+        replies.extend(both.infer(jpeg) for jpeg in unsure(pair)[:4])
+    assert [reply.tier.value for reply in replies].count("cloud") == 3
+    assert {reply.reason for reply in replies} == {hc.Reason.ESCALATED, hc.Reason.BUDGET}
+    assert prepared == [3, 1]  # the tensors of three rows, made here; then, named, checked where they run
+
+
 def test_a_picture_that_only_the_cloud_refuses_is_answered_at_the_edge(
     edge: object, pair: Pair, tmp_path: Path
 ) -> None:
@@ -339,6 +357,52 @@ def test_a_sample_that_cannot_be_read_is_named_and_the_server_goes_on(server: Ru
         assert (status, "HAL-3" in answer["error"]) == (400, True), answer
     assert post(server, "cloud", pair.pictures[0], "image/jpeg")[0] == 200
     assert "halocline_server_requests_in_progress 0.0" in server.get("/metrics")[1].decode()
+
+
+def test_a_text_in_a_request_is_never_a_path_on_the_server(
+    server: Running, pair: Pair, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(pair.pictures[0])
+    tensor = {"name": "x", "datatype": "BYTES", "shape": [1], "data": [str(tmp_path / "photo.jpg")]}
+    status, answer = post(server, "cloud", json.dumps({"inputs": [tensor]}).encode(), "application/json")
+    assert (status, "row 0" in answer["error"], "HAL-31" in answer["error"]) == (400, True, True), answer
+
+
+def test_others_are_answered_while_a_large_picture_is_prepared(server: Running) -> None:
+    out = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (6000, 6000), np.uint8)
+    Image.fromarray(noise).save(out, "PNG", compress_level=1)
+    answered: list[int] = []
+    asking = threading.Thread(
+        target=lambda: answered.append(post(server, "cloud", out.getvalue(), "image/png")[0])
+    )
+    asking.start()
+    others = 0
+    while asking.is_alive():
+        assert server.get("/v2/health/live")[0] == 200
+        others += 1
+    assert answered == [200]
+    assert others > 20
+
+
+def test_a_sound_is_taken_as_wav_and_a_picture_is_not(tmp_path: Path) -> None:
+    model = linear(tmp_path, width=800, name="sound")
+    (tmp_path / "sound.model.toml").write_text(
+        '[input]\nkind = "sound"\nrate_hz = 8000\nseconds = 0.1\nfeature = "waveform"\n'
+    )
+    wave = np.sin(np.arange(800) / 7) / 2
+    out = io.BytesIO()
+    soundfile.write(out, wave, 8000, "PCM_16", format="WAV")
+    with serving(model) as running:
+        expected = answers(running, "sound", {"x": np.round(wave * 32768).astype(np.float32)[None] / 32768})
+        for kind in ("audio/wav", "audio/x-wav"):
+            status, answer = post(running, "sound", out.getvalue(), kind)
+            assert status == 200, answer
+            np.testing.assert_allclose(answer["outputs"][0]["data"], expected["p"][0], atol=1e-3)
+        status, answer = post(running, "sound", out.getvalue(), "image/jpeg")
+        assert (status, "audio/wav" in answer["error"]) == (415, True)
+        status, answer = post(running, "sound", out.getvalue()[:30], "audio/wav")
+        assert (status, "HAL-31" in answer["error"]) == (400, True), answer
 
 
 def test_raw_samples_are_held_to_the_limits_of_bodies(pair: Pair) -> None:

@@ -8,8 +8,14 @@ import onnxruntime
 import pytest
 
 from halocline.adapters.onnxruntime.loading import load
+from halocline.data import Series, read
 from halocline.demo import samples
+from halocline.demo.datasets import machine
+from halocline.demo.datasets.kits import KITS
+from halocline.demo.datasets.sample_pair import SamplePair
 from halocline.errors import Misconfigured
+from halocline.inputs.description import SeriesInput
+from halocline.inputs.series import windows
 from halocline.records import ScoreKind
 
 
@@ -113,3 +119,86 @@ def test_without_the_extra_the_error_names_the_pip_line(monkeypatch: pytest.Monk
     monkeypatch.setattr("halocline.extras.find_spec", lambda name: None)
     with pytest.raises(Misconfigured, match=r"pip install 'halocline\[demo\]'"):
         samples.digits()
+
+
+# Pairs that take raw samples
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SamplePair]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HALOCLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return {name: samples.pair(name) for name in KITS}
+
+
+@pytest.mark.parametrize("name", KITS)
+def test_files_give_the_tensors_that_the_models_were_trained_on(
+    pairs: dict[str, SamplePair], name: str
+) -> None:
+    parts = KITS[name].made()
+    for path in (pairs[name].edge, pairs[name].cloud):
+        model = load(path)
+        told = model.spec.input
+        series = Series(told.window, told.hop) if isinstance(told, SeriesInput) else None
+        found = read(pairs[name].test, strict=True, series=series)
+        held = windows(parts.test.samples, told) if series else parts.test.samples
+        fed = {row.tobytes() for row in model.conform_batch(list(held))["x"]}
+        assert {row.tobytes() for row in model.conform_batch(found.samples)["x"]} == fed
+        assert len(fed) > 100
+
+
+@pytest.mark.parametrize("name", KITS)
+def test_the_two_models_of_a_pair_are_not_given_the_same(pairs: dict[str, SamplePair], name: str) -> None:
+    edge, cloud = load(pairs[name].edge).spec, load(pairs[name].cloud).spec
+    assert edge.input is not None
+    assert cloud.input is not None
+    assert edge.input != cloud.input
+    assert sorted(edge.labels) == sorted(cloud.labels)
+    assert name.startswith("machine") or edge.labels != cloud.labels
+
+
+def test_a_scorer_raises_as_many_alarms_where_it_was_trained_as_there_were_failures(
+    pairs: dict[str, SamplePair],
+) -> None:
+    parts = KITS["machine-temperature"].made()
+    for path in (pairs["machine-temperature"].edge, pairs["machine-temperature"].cloud):
+        model = load(path)
+        told = model.spec.input
+        feed = model.conform_batch(list(windows(parts.train.samples, told)))
+        score = model.run(feed)[1][:, 0]
+        near = parts.train.y[told.window - 1 :: told.hop][: len(score)]
+        assert abs((score >= 0).mean() - near.mean()) < 0.02
+
+
+def test_a_pair_is_made_once_and_for_each_set_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HALOCLINE_CACHE", str(tmp_path / "cache"))
+    first = samples.pair("machine-temperature")
+    before = first.edge.stat().st_mtime_ns
+    assert samples.pair("machine-temperature") == first
+    assert first.edge.stat().st_mtime_ns == before
+    real = tmp_path / "real"
+    real.mkdir()
+    rows = [
+        f"2020-01-01 00:00:00,{90 + at % 7 - 20 * (at % 900 < 90)},{int(at % 900 < 90)}"
+        for at in range(13_000)
+    ]
+    for more in ("", "2020-01-01 00:00:00,90,0"):
+        (real / machine.FILES[0]).write_text(
+            "\n".join(["timestamp,value,in_anomaly_window", *rows, more]), encoding="utf-8"
+        )
+        other = samples.pair("machine-temperature", real)
+        assert other.edge.parent != first.edge.parent
+        first = other
+
+
+def test_a_pair_that_is_not_known_or_a_folder_that_is_not_the_set_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"one of fashion-mnist, speech, .* got 'cifar' \[HAL-102\]"):
+        samples.pair("cifar")
+    for name in KITS:
+        with pytest.raises(Misconfigured, match="HAL-304"):
+            samples.pair(name, tmp_path)
+    (tmp_path / machine.FILES[0]).write_text("time,value\n1,2\n")
+    with pytest.raises(Misconfigured, match="is not a table of timestamp, value and in_anomaly_window"):
+        samples.pair("machine-temperature", tmp_path)

@@ -134,6 +134,26 @@ def test_a_cloud_with_other_labels_is_refused_at_the_start(edge: Path, tmp_path:
     assert (ended.returncode, "HAL-204" in ended.stderr) == (2, True)
 
 
+def test_a_label_map_says_which_of_the_clouds_labels_is_which(edge: Path, tmp_path: Path) -> None:
+    strange = saved(tmp_path / "strange.onnx", ("Ant", "cow", "cat", "bee"))
+    named = tiers(edge, strange, label_map=["Ant=ant", "cow=dog"], threshold=0.99, deadline_s=5.0)
+    with serving(tiers=named) as running:
+        told = ask(running, batch(row(0, 0.7), row(1, 0.7)), "label")
+    assert texts(told["label"]) == ["ant", "dog"]
+    ended = start(tiers=tiers(edge, strange, label_map=["Ant"]))
+    assert (ended.returncode, "--label-map must be CLOUD=EDGE" in ended.stderr) == (2, True)
+
+
+def test_an_edge_of_another_task_is_refused(edge: Path, tmp_path: Path) -> None:
+    scorer = saved(tmp_path / "scorer.onnx", ())
+    (tmp_path / "scorer.model.toml").write_text(
+        'task = "score"\n[score]\noutput = "probabilities"\nthreshold = 0.5\nscale = 0.1\n'
+    )
+    ended = start(tiers=tiers(scorer, scorer))
+    assert ended.returncode == 2
+    assert "HAL-511" in ended.stderr, ended.stderr
+
+
 def test_a_cloud_that_is_down_is_no_reason_not_to_start_and_is_used_once_it_is_there(
     edge: Path, cloud: FaultServer
 ) -> None:

@@ -156,6 +156,25 @@ def test_the_promise_says_whether_it_is_for_rows_or_for_groups(here, digits, cap
         (f"--data cal.npz --class-floor X=90% {NO_CLOUD}", 2, "class_floors: 'X' is no label of"),
         (f"--data cal.npz --class-floor 8=0% {NO_CLOUD}", 2, "the recall floor of class '8' must be between"),
         ("--data cal.npz --novelty-output z", 2, "no output 'z' to measure novelty on"),
+        ("--data cal.npz --class-floor 8=80% --class-floor 8=90%", 2, "--class-floor names '8' twice"),
+        (
+            f"--data cal.npz --out none/p.toml {NO_CLOUD}",
+            2,
+            "none/p.toml cannot be written: there is no folder",
+        ),
+        (
+            f"--data cal.npz --plot none/c.png {NO_CLOUD}",
+            2,
+            "none/c.png cannot be written: there is no folder",
+        ),
+        ("--data cal.npz --budget 5", 2, "--budget must lie in 0% to 100%, got '5'. Did you mean 5%?"),
+        (
+            "--data cal.npz --budget few/min",
+            2,
+            "--budget must be a share such as 5% or a rate such as 60/min",
+        ),
+        ("--data cal.npz --budget=-3/min", 2, "budget.per_minute must be"),
+        ("--data nan_y.npz", 2, "y holds NaN in 1 row, the first at 7"),
         ("--data cal.npz --plot curve.pdf", 2, "a picture is written as .png or .svg"),
         ("--data cal.npz --test unlabelled.npz", 2, "unlabelled.npz has no labels"),
         ("--data cal.npz --policy none.toml", 2, "none.toml does not exist"),
@@ -174,6 +193,7 @@ def test_a_failure_is_one_line_with_the_likely_fix(words, exit_code, says, here,
     np.savez("unlabelled.npz", x=x)
     np.savez("pickled.npz", x=x, y=np.array([str(each) for each in y], dtype=object))
     np.savez("norows.npz", y=y)
+    np.savez("nan_y.npz", x=x, y=np.where(np.arange(len(y)) == 7, np.nan, y))
     np.savez("both.npz", x=x, y=y, labels=y)
     np.savez("short.npz", x=x, y=y[1:])
     np.savez("nan.npz", x=np.where(x == x[3, 10], np.nan, x).astype(np.float32), y=y)
@@ -223,3 +243,56 @@ def test_misnamed_labels_are_said_not_to_be_read(here, digits, capsys):
     said = run(capsys, *words)
     assert "- target.npz also holds target, which is not read" in said
     assert "without labels: the cloud's answers are the truth" in said
+
+
+def test_a_policy_changed_by_hand_is_said_to_be_where_it_is_measured(here, digits, capsys):
+    models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
+    run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%")
+    path = here / "policy.toml"
+    path.write_text(path.read_text().replace("threshold = 0.", "threshold = 0.1", 1))
+    said = run(capsys, "evaluate", *models, "--policy", "policy.toml", "--data", "test.npz")
+    assert "promise     no promise any more: it was changed since it was tuned" in said
+
+
+def test_a_diff_for_people_shows_the_heads_of_digests(here, digits, capsys):
+    models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
+    run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%")
+    run(capsys, "tune", *models, "--data", "test.npz", "--max-loss", "5%", "--out", "other.toml")
+    words = ["policy", "diff", "policy.toml", "other.toml"]
+    (line,) = [line for line in run(capsys, *words).splitlines() if "data_digest" in line]
+    assert len(line) < 80
+    whole = json.loads(run(capsys, *words, "--json"))["changes"]
+    assert max(map(len, whole)) > 150
+
+
+def test_a_budget_and_what_a_device_may_learn_are_shown(here, digits, capsys):
+    models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
+    said = run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%", "--budget", "1%")
+    assert "at most 1.0 % go up" in " ".join(said.split())
+    assert "no promise covers them" in " ".join(said.split())
+    path = here / "policy.toml"
+    assert "[policy.budget]\nshare = 0.01" in path.read_text()
+    path.write_text(path.read_text() + "\n[policy.personal]\nmax_loss = 0.02\n")
+    shown = run(capsys, "policy", "show", "policy.toml")
+    assert "for more rows like these" in shown
+    assert "once the device has proven that it loses at most 2.0 %" in " ".join(shown.split())
+    told = json.loads(run(capsys, "policy", "show", "policy.toml", "--json"))["policy"]
+    assert (told["budget"]["share"], told["personal"]["max_loss"]) == (0.01, 0.02)
+    run(
+        capsys,
+        "tune",
+        *models,
+        "--data",
+        "cal.npz",
+        "--max-loss",
+        "2%",
+        "--budget",
+        "60/min",
+        "--out",
+        "m.toml",
+    )
+    seen = run(capsys, "evaluate", *models, "--data", "test.npz", "--policy", "m.toml")
+    assert "(requests_per_s=, --requests-per-s)" in " ".join(seen.split())
+    words = ["--data", "test.npz", "--policy", "m.toml", "--requests-per-s", "1000", "--json"]
+    told = json.loads(run(capsys, "evaluate", *models, *words))
+    assert told["kept_by_budget"] == 0

@@ -60,6 +60,7 @@ NAMES = [
     "evaluate",
     "load",
     "samples",
+    "try_",
     "tune",
 ]
 

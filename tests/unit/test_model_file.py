@@ -1,9 +1,12 @@
 """The promises of a model's description: what the file says is what is read, and a slip is named."""
 
+import re
+
 import msgspec
 import pytest
 
 from halocline.errors import Misconfigured
+from halocline.inputs.description import INPUTS as KINDS
 from halocline.inputs.description import ArrayInput, ImageInput, SeriesInput, SoundInput
 from halocline.records import Task
 from halocline.wire.model_file import (
@@ -55,7 +58,21 @@ def test_what_is_written_is_what_is_read(value, tmp_path):
     assert input_from_json(input_to_json(value)) == value
 
 
-def test_the_page_of_the_manual_is_read(tmp_path):
+def test_every_key_stands_on_the_page_and_its_tables_are_read(root, tmp_path):
+    page = (root / "docs" / "how-to" / "describe-your-input.md").read_text(encoding="utf-8")
+    missing = [
+        f"{kind}.{key}"
+        for kind, struct in KINDS.items()
+        for key in struct.__struct_fields__
+        if not re.search(rf"`{key}`|^{key} = ", page, re.MULTILINE)
+    ]
+    assert not missing
+    tables = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    kinds = [read_description(written(tmp_path, table)).input.__struct_config__.tag for table in tables]
+    assert kinds == ["sound", "series", "array"]
+
+
+def test_a_plain_file_is_read(tmp_path):
     path = written(
         tmp_path,
         'task = "classify"\nlabels = ["shirt", "bag"]\n[input]\nkind = "image"\nwidth = 32\nheight = 16\n'

@@ -1,6 +1,7 @@
 """What the codec of the Open Inference Protocol refuses, and what it puts on the wire."""
 
 import contextlib
+import json
 import re
 import tracemalloc
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import halocline
 from halocline.errors import Rejected
+from halocline.inputs.description import ImageInput
 from halocline.records import ModelRef, ModelSpec, TensorSpec
 from halocline.wire import oip
 
@@ -169,6 +171,34 @@ def test_another_servers_metadata_is_read() -> None:
         ModelRef("m", "3"), (TensorSpec("x", "uint8", (-1, 4)),), (TensorSpec("y", "float32", (-1, 10)),)
     )
     assert oip.decode_model_metadata(b'{"name":"m"}') == ModelSpec(ModelRef("m"), (), ())
+
+
+def test_a_described_input_is_told_and_read_back() -> None:
+    told = ImageInput(width=8, height=4, mean=(0.5,), colour="bgr")
+    spec = ModelSpec(ModelRef("m", "1"), (TensorSpec("x", "float32", (-1, 3, 4, 8)),), (), input=told)
+    body = oip.encode_model_metadata(spec)
+    assert isinstance(
+        json.loads(body)["parameters"]["halocline_input"], str
+    )  # objects are not in the protocol
+    assert oip.decode_model_metadata(body).input == told
+    assert oip.decode_model_metadata(body, input_stated=True).input is None
+
+
+@pytest.mark.parametrize("told", ['"{\\"kind\\":\\"smell\\"}"', '"no JSON"', '""'])
+def test_a_description_that_is_not_understood_is_an_error_unless_the_caller_knows_better(told: str) -> None:
+    body = f'{{"name":"m","parameters":{{"halocline_input":{told}}}}}'.encode()
+    with pytest.raises(Rejected, match=r"connect\(…, input=…\).*HAL-405"):
+        oip.decode_model_metadata(body)
+    assert oip.decode_model_metadata(body, input_stated=True).input is None
+    others = b'{"name":"m","parameters":{"halocline_input":{"kind":"theirs"}}}'
+    assert oip.decode_model_metadata(others).input is None
+
+
+def test_outputs_that_have_to_be_asked_for_are_no_part_of_what_an_answer_holds() -> None:
+    spec = ModelSpec(ModelRef("m", "1"), (), (TensorSpec("p", "float32", (-1, 3)),))
+    body = oip.encode_model_metadata(spec, on_request=[TensorSpec("tier", "object", (-1,))])
+    assert [each["name"] for each in json.loads(body)["outputs"]] == ["p", "tier"]
+    assert oip.decode_model_metadata(body) == spec
 
 
 def test_a_server_tells_whether_it_takes_binary() -> None:

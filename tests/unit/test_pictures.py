@@ -84,6 +84,11 @@ def test_layouts_and_colours_are_axes_and_channels_moved():
     assert prepared(ImageInput(120, 90, colour="grey"), PHOTO).shape == (1, 90, 120)
 
 
+def test_a_batch_axis_of_one_may_stand_before_a_picture():
+    told = ImageInput(50, 40)
+    assert np.array_equal(prepared(told, PHOTO[None]), prepared(told, PHOTO))
+
+
 def test_mean_and_std_are_in_the_order_of_the_colours():
     rgb = prepared(ImageInput(120, 90, mean=(1, 2, 3), std=(4, 5, 6), scale=1), PHOTO)
     bgr = prepared(ImageInput(120, 90, mean=(3, 2, 1), std=(6, 5, 4), scale=1, colour="bgr"), PHOTO)
@@ -215,7 +220,7 @@ def test_an_array_that_is_no_picture_says_what_to_do():
         (PHOTO.astype(np.float32), "HAL-310", "by its input's name"),
         (PHOTO.astype(np.uint16), "HAL-310", ">> 8"),
         (PHOTO.transpose(2, 0, 1), "HAL-310", "transpose(1, 2, 0)"),
-        (PHOTO[None], "HAL-310", "infer_batch"),
+        (np.stack([PHOTO, PHOTO]), "HAL-310", "infer_batch"),
         (np.zeros((8, 8, 4), np.uint8), "HAL-310", "[..., :3]"),
         (np.zeros((0, 8, 3), np.uint8), "HAL-314", "holds nothing"),
         (None, "HAL-310", "NoneType"),

@@ -45,3 +45,11 @@ def test_an_empty_picture_is_refused():
     with pytest.raises(Rejected) as caught:
         placed(ImageInput(8, 8), (0, 3))
     assert caught.value.code == "HAL-314"
+
+
+def test_a_picture_too_narrow_to_crop_is_refused_before_it_is_resized():
+    told = ImageInput(224, 224, fit="crop")
+    with pytest.raises(Rejected, match="fit = 'pad'") as caught:
+        placed(told, (1, 200_000))
+    assert caught.value.code == "HAL-312"
+    assert placed(ImageInput(224, 224, fit="pad"), (1, 200_000)).width == 1

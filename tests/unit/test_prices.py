@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from halocline.demo.prices import read_prices
 from halocline.errors import Misconfigured
+from halocline.prices import read_prices
 
 
 def test_every_price_names_its_page_and_its_day() -> None:
@@ -26,7 +26,7 @@ def test_a_call_costs_its_request_its_compute_and_its_bytes() -> None:
 def test_prices_of_ones_own_are_taken_and_wrong_ones_refused_by_name(tmp_path: Path) -> None:
     from importlib import resources
 
-    shipped = resources.files("halocline.demo").joinpath("prices.toml").read_text(encoding="utf-8")
+    shipped = resources.files("halocline.prices").joinpath("prices.toml").read_text(encoding="utf-8")
     own = tmp_path / "own.toml"
     own.write_text(shipped.replace("usd_per_mb = 0.03", "usd_per_mb = 3.0"))
     assert read_prices(own).cost_usd(rows=0, link_bytes=1_000_000) == pytest.approx(3.0)

@@ -108,6 +108,12 @@ def test_an_array_is_scaled_and_typed():
     assert np.array_equal(prepared(ArrayInput("uint8", scale=100), [1, 2, 3, -1]), [100, 200, 255, 0])
 
 
+def test_no_whole_number_is_made_of_nan():
+    assert refusal(ArrayInput("uint8", scale=2.0), [1.0, NAN])[0] == "HAL-315"
+    assert prepared(ArrayInput("uint8", scale=2.0), [np.inf])[0] == 255
+    assert np.isnan(prepared(ArrayInput("float32", scale=2.0), [NAN])[0])
+
+
 def test_an_array_of_the_wrong_kind_says_so():
     assert refusal(ArrayInput(scale=2.0), "words")[0] == "HAL-310"
     assert refusal(ArrayInput(scale=2.0), np.zeros(3, complex))[0] == "HAL-310"

@@ -169,3 +169,27 @@ def test_a_wav_whose_end_is_missing_is_refused():
     data = wav(WAVE)
     row = prepared(PLAIN, data[: len(data) // 2])
     assert np.count_nonzero(row) < RATE_HZ / 2 + 1
+
+
+def test_mel_bands_too_narrow_for_a_bin_are_silent_and_no_error():
+    told = SoundInput(RATE_HZ, 0.1, n_fft=64, hop=64, mels=60, floor=1e-6)
+    bands = prepared(told, np.random.default_rng(0).standard_normal(800).astype(np.float32))
+    silent = (bands == np.float32(np.log(1e-6))).all(axis=1)
+    assert silent.any()
+    assert not silent.all()
+    nothing = SoundInput(RATE_HZ, 0.1, n_fft=64, hop=64, mels=3, low_hz=130, high_hz=200)
+    assert (prepared(nothing, WAVE) == np.float32(np.log(1e-10))).all()
+
+
+@pytest.mark.parametrize("rate_hz", [2**32 - 1, 383_999, 44_101_001])
+def test_a_rate_that_would_need_a_filter_without_end_is_refused(rate_hz):
+    code, message = refusal(SoundInput(16_000, 0.1, feature="waveform"), (WAVE, rate_hz))
+    assert code == "HAL-310"
+    assert "usual rate" in message
+    assert refusal(SoundInput(16_000, 0.1), wav(WAVE[:50], rate_hz=2**31 - 1))[0] == "HAL-310"
+
+
+def test_a_rate_that_is_odd_is_resampled_all_the_same():
+    odd = prepared(SoundInput(8000, 0.5, feature="waveform"), (WAVE, 8001))
+    slower = 0.5 * np.sin(2 * np.pi * 440 * 8001 / 8000 * np.arange(4000) / 8000)
+    assert np.abs(odd - slower)[500:-500].max() < 1e-4

@@ -35,12 +35,29 @@ def test_the_picture_says_what_it_shows(curve):
     assert axes.get_xlabel() == "requests that go up to the cloud (%)"
     assert axes.get_ylabel() == "accuracy (%)"
     said = "\n".join(text.get_text() for text in figure.legends[0].get_texts())
-    for part in ("edge and cloud together", "cloud alone: ", "edge alone: ", "always “", "95 % interval"):
+    for part in (
+        "edge and cloud together",
+        "cloud alone: ",
+        "edge alone: ",
+        "always “",
+        "% right",
+        "95% interval",
+    ):
         assert part in said
     low, high = axes.get_ylim()
     there = curve.accuracy_there
     assert low < 100 * there.low < 100 * there.high < high
     assert low < 100 * curve.baselines.edge < 100 * curve.baselines.cloud < high
+
+
+def test_without_labels_the_picture_speaks_of_agreement():
+    x, _, answers = rows(300)
+    curve = tune(EdgeModel(), Cloud(table(x, answers)), x, escalate=0.2, cache=False).curve
+    figure = curve.plot()
+    assert figure.axes[0].get_ylabel() == "agreement with the cloud (%)"
+    said = "\n".join(text.get_text() for text in figure.legends[0].get_texts())
+    assert "% as the cloud" in said
+    assert "right" not in said
 
 
 def test_a_notebook_shows_it(curve):

@@ -33,7 +33,7 @@ def test_numbers_that_are_names_are_read_as_names_and_that_is_said_where_it_matt
         (["N", "n", "V"], "'n'"),
         ([0, 1, 3], "y holds the class 3; the edge model has the 3 classes 0 to 2, called N, S, V"),
         ([0, 1], "one value for each of the 3 rows, got 2"),
-        ([0, 1, np.nan], "NaN in 1 rows"),
+        ([0, 1, np.nan], "NaN in 1 row, the first at 2"),
         ([0, 1, 0.5], "fractions"),
         (np.eye(3), r"y.argmax\(axis=1\)"),
         (np.zeros(3, "datetime64[s]"), "names or class numbers"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tuning_parts import Cloud, EdgeModel, rows, table
 
+from halocline.decide.allowance import EscalationBudget
 from halocline.decide.targets import Escalate, MaxLoss
 from halocline.errors import Misconfigured, Rejected
 from halocline.tuning import evaluate, tune
@@ -239,3 +240,20 @@ def test_what_tuning_warns_of_is_written_above_the_promise(tmp_path):
     assert found.warnings
     text = found.save(tmp_path / "policy.toml").read_text()
     assert "# Be wary:\n# - 100 of the 200 rows" in text.partition("\n[promise]")[0]
+
+
+def test_a_budget_is_written_into_the_policy_and_what_it_keeps_is_said(tmp_path):
+    free = tuned(max_loss=0.02)
+    up = free.curve.chosen.escalated
+    capped = tuned(max_loss=0.02, budget=EscalationBudget(share=up / 2))
+    assert capped.promise == free.promise
+    assert any("no promise covers" in line for line in capped.warnings)
+    assert not any("no promise covers" in line for line in free.warnings)
+    assert read_policy(capped.save(tmp_path / "policy.toml")).policy.budget == EscalationBudget(share=up / 2)
+    assert read_policy(tmp_path / "policy.toml").promise == free.promise
+    wide = tuned(max_loss=0.02, budget=EscalationBudget(share=min(1.0, 2 * up)))
+    assert not any("no promise covers" in line for line in wide.warnings)
+    by_time = tuned(max_loss=0.02, budget=EscalationBudget(per_minute=60))
+    assert any("the budget is not counted" in note for note in by_time.notes)
+    with pytest.raises(Misconfigured, match="budget must be an EscalationBudget"):
+        tuned(max_loss=0.02, budget=0.1)

@@ -1,11 +1,13 @@
 """Read and decode raw samples; the libraries that do it are loaded at the first sample that needs them."""
 
 import os
+from functools import cache
 from importlib.util import find_spec
 
 from halocline.errors import Rejected
 from halocline.extras import need
 from halocline.inputs import resize
+from halocline.inputs.description import Filter
 from halocline.inputs.pictures import Picture
 from halocline.inputs.prepare import Decoders
 from halocline.records import Array
@@ -16,7 +18,7 @@ MAX_FILE_BYTES = 1 << 29
 
 def decoders() -> Decoders:
     """What this installation can decode; an extra that is missing is named when a sample needs it."""
-    return Decoders(read=read, picture=_picture, sound=_sound, resize=_resizer())
+    return Decoders(read=read, picture=_picture, sound=_sound, resize=_resize)
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -48,7 +50,13 @@ def _sound(data: bytes, seconds: float) -> tuple[Array, int]:
     return decode(data, seconds)
 
 
+def _resize(pixels: Array, width: int, height: int, how: Filter) -> Array:
+    return _resizer()(pixels, width, height, how)
+
+
+@cache
 def _resizer() -> resize.Resize:
+    """Pillow's where it is installed: the same to the bit, and faster."""
     if find_spec("PIL") is None:
         return resize.resize
     from halocline.adapters.pillow import resize as by_pillow

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
@@ -14,12 +15,16 @@ from halocline.cli import WRONG_USE
 
 COMMANDS = (
     "demo",
+    "init",
     "serve",
     "infer",
+    "try",
     "policy tune",
     "policy evaluate",
     "policy show",
     "policy diff",
+    "data list",
+    "data get",
     "data check",
     "model inspect",
     "doctor",
@@ -88,7 +93,9 @@ def _app() -> App:
 
 def _add(home: App, name: str, path: str, order: int) -> None:
     """Put the command of that path under that name, with its example."""
-    function = getattr(import_module(f"halocline.cli.{path.replace(' ', '_')}"), path.split()[-1])
+    word = path.split()[-1]
+    keyword = "_" if iskeyword(word) else ""  # try is no name in Python
+    function = getattr(import_module(f"halocline.cli.{path.replace(' ', '_')}{keyword}"), f"{word}{keyword}")
     found = _EXAMPLES.search(inspect.getdoc(function) or "")
     example = f"Example: {found[1]}" if found else ""
     if name != path.split()[-1] or home.name[0] == "halocline":

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json
 
@@ -13,7 +15,14 @@ _NAMED = 10
 _SHOWN = 12
 
 
-def check(path: Path, /, *, group_by: str | None = None, strict: bool = False, json: Json = False) -> int:
+def check(
+    path: Path,
+    /,
+    *,
+    group_by: str | None = None,
+    strict: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    json: Json = False,
+) -> int:
     """Say what lies at a path: rows by class and group, sizes, what is wrong, and what it is fit for.
 
     Reads an .npz file, a folder of class folders of pictures or sounds, a CSV table of

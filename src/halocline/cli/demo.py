@@ -51,7 +51,7 @@ def demo(
     seed
         Decides the order of the rows and, of a real set, which are drawn and how the models start.
     prices
-        A file of your own prices, in the form of the demo's prices.toml.
+        A file of your own prices, in the form of halocline/prices/prices.toml.
     dataset
         What is streamed: digits are there; heart beats, spoken digits and clothes need --from.
     folder
@@ -92,9 +92,9 @@ def _play(
     from halocline.demo.interactive import Show, need_terminal
     from halocline.demo.live import Live
     from halocline.demo.material import material_of
-    from halocline.demo.prices import read_prices
     from halocline.demo.sabotage import Kind
     from halocline.demo.show import run_interactive, run_scripted
+    from halocline.prices import read_prices
 
     known = read_prices(prices)
     kind = Kind(sabotage) if sabotage is not None else None

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
+from cyclopts import Parameter
 
 from halocline.cli.output import Json, finite, print_json, print_table, seconds
 from halocline.errors import HaloclineError, Misconfigured, Rejected
@@ -37,6 +38,7 @@ def infer(
     *,
     data: Path,
     rows: int = 10,
+    strict: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     labels: Path | None = None,
     scores: str | None = None,
     score_output: str | None = None,
@@ -62,6 +64,8 @@ def infer(
         or sounds, a CSV table, COCO or Parquet.
     rows
         The most rows to look at; 0 takes all.
+    strict
+        Fail where one row cannot be used, instead of naming it at the end.
     labels
         A file with one class name a line, or a .json list.
     scores
@@ -97,9 +101,9 @@ def infer(
         else _in_file(Path(model), said, threads)
     )
     with opened as source:
-        given = read(data, series=series_of(source.spec))
+        given = read(data, strict=strict, series=series_of(source.spec))
         bad = list(given.bad)
-        looked = list(_look(source, given, rows, bad))
+        looked = list(_look(source, given, rows, bad, strict=strict))
         if json:
             named = {"model": source.spec.ref.name, "rows": [_for_json(row) for row in looked]}
             print_json({**named, "bad": bad})
@@ -204,23 +208,26 @@ def _at_url(
         yield Source(spec, one, intake.many, ask, lambda: repr(model))
 
 
-def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]") -> Iterator[Row]:
+def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]", *, strict: bool) -> Iterator[Row]:
     """What the model says of each row; a row that cannot be made ready joins the bad ones.
 
-    Raises Rejected where none can be.
+    Raises Rejected where none can be, or with `strict` one cannot.
     """
     from halocline.data import BadRow
 
     count, fed = _fed(source, given)
-    failed: Exception | None = None
+    failed: Rejected | None = None
     any_came = False
     for at in range(min(rows, count) if rows else count):
         name = given.names[at] if at < len(given.names) else f"row {at}"
         try:
             one = fed(at)
         except (Rejected, OSError, ValueError) as exc:
-            bad.append(BadRow(name, exc.message if isinstance(exc, Rejected) else str(exc)))
-            failed = failed or exc
+            why, code = (exc.message, exc.code) if isinstance(exc, Rejected) else (str(exc), "HAL-304")
+            bad.append(BadRow(name, why))
+            failed = failed or Rejected(code, why if name in why else f"{name}: {why}")
+            if strict:
+                break
             continue
         any_came = True
         began_s = time.perf_counter()
@@ -232,7 +239,7 @@ def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]") -> I
         if isinstance(answer.value, Boxes) and is_raw:
             answer = answer._replace(value=_in_picture(answer.value, given.samples[at], source.spec))
         yield Row(at, name, answer.value, answer.confidence, time.perf_counter() - began_s, answer.outputs)
-    if failed is not None and not any_came:
+    if failed is not None and (strict or not any_came):
         raise failed
 
 

@@ -23,11 +23,12 @@ def diff(old: Path, new: Path, /, *, json: Json = False) -> int:
     json
         Print one JSON object on stdout and nothing else.
     """
+    from halocline.cli.words import short_digests
     from halocline.wire.policy_file import diff_policy, read_policy
 
     changes = diff_policy(read_policy(old), read_policy(new))
     if json:
         print_json({"old": str(old), "new": str(new), "changes": changes})
     else:
-        print("\n".join(changes) or "nothing changed")
+        print("\n".join(map(short_digests, changes)) or "nothing changed")
     return 0

@@ -34,7 +34,7 @@ def evaluate(
     cloud_price
         USD of one cloud call, instead of the list prices.
     prices
-        A file of your own prices, in the form of the demo's prices.toml; else the demo's list prices.
+        A file of your own prices, in the form of halocline/prices/prices.toml; else its list prices.
     latency_calls
         Rows sent one by one to time the cloud, whatever is known already; 0 times nothing.
     requests_per_s
@@ -114,7 +114,7 @@ def _named(tiers: Tiers, policy: Path) -> dict[str, Any]:
 
 def _prices(cloud_price: float | None, file: Path | None) -> tuple[float, float, str]:
     """USD a call and a megabyte, and where that is from."""
-    from halocline.demo.prices import read_prices
+    from halocline.prices import read_prices
 
     if cloud_price is not None and file is None:
         return cloud_price, 0.0, f"{cloud_price:g} USD a call, as given"

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json
 from halocline.cli.tiers import Tiers, asking, opened, overlap, progress_on_stderr, read_labelled, share
+from halocline.decide.allowance import EscalationBudget
 from halocline.errors import Misconfigured
 
 
@@ -19,6 +20,7 @@ def tune(
     cloud_price: float | None = None,
     error_price: float | None = None,
     class_floor: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    budget: str | None = None,
     novelty: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     novelty_output: str | None = None,
     test: Path | None = None,
@@ -52,6 +54,8 @@ def tune(
         USD of one wrong answer.
     class_floor
         A recall to keep, as in V=90%; may be given again.
+    budget
+        The most that goes up at run time, whatever the target: a share of the rows (5%) or a rate (60/min).
     novelty
         Send up what is unlike the rows given here, too.
     novelty_output
@@ -72,10 +76,12 @@ def tune(
     import halocline as hc
     from halocline.cli.told_tuned import Told
     from halocline.tuning.plot import check_picture
-    from halocline.wire.policy_file import diff_policy, read_policy, write_policy
+    from halocline.wire.policy_file import check_place, diff_policy, read_policy, write_policy
 
     if plot is not None:
         check_picture(plot)
+    if not dry_run:
+        check_place(out)
     target: dict[str, Any] = {
         "max_loss": None if max_loss is None else share("--max-loss", max_loss),
         "alpha": share("--alpha", alpha),
@@ -83,6 +89,7 @@ def tune(
         "cloud_price": cloud_price,
         "error_price": error_price,
         "class_floors": _floors(class_floor),
+        "budget": None if budget is None else _budget(budget),
     }
     in_force = policy or (out if out.exists() else None)
     before = None if in_force is None else read_policy(in_force)
@@ -109,9 +116,9 @@ def tune(
                 given = (held_out.samples, held_out.labels, held_out.groups)
                 seen = hc.evaluate(edge, cloud, tuned, *given, **how)
     changes = None if before is None else diff_policy(before, tuned.file)
-    drawn = () if plot is None else tuned.curve.write(plot)
     if not dry_run:
         write_policy(out, tuned.file, (*unread, *tuned.warnings))
+    drawn = () if plot is None else tuned.curve.write(plot)
     told = Told(
         tiers=tiers,
         tuned=tuned,
@@ -129,12 +136,30 @@ def tune(
     return 0
 
 
+def _budget(text: str) -> EscalationBudget:
+    """A share of the rows, or so many a minute. Raises Misconfigured (HAL-101)."""
+    rate, by_minute, rest = text.partition("/min")
+    if not by_minute:
+        return EscalationBudget(share=share("--budget", text))
+    try:
+        per_minute = float(rate) if not rest else None
+    except ValueError:
+        per_minute = None
+    if per_minute is None:
+        raise Misconfigured(
+            "HAL-101", f"--budget must be a share such as 5% or a rate such as 60/min, got {text!r}"
+        )
+    return EscalationBudget(per_minute=per_minute)
+
+
 def _floors(given: tuple[str, ...]) -> dict[str, float]:
     """CLASS=SHARE, each. Raises Misconfigured (HAL-101)."""
-    floors = {}
+    floors: dict[str, float] = {}
     for text in given:
         name, equals, recall = text.rpartition("=")
         if not equals or not name:
             raise Misconfigured("HAL-101", f"--class-floor must be CLASS=SHARE, as in V=90%, got {text!r}")
+        if name in floors:
+            raise Misconfigured("HAL-101", f"--class-floor names {name!r} twice; keep one of them")
         floors[name] = share(f"--class-floor {name}", recall)
     return floors

@@ -48,6 +48,14 @@ class ServedTiers:
             "What travels of a picture or sound: tensor, raw (its bytes), or auto, the smaller of both.",
         ),
     ] = None
+    label_map: Annotated[
+        tuple[str, ...] | None,
+        Parameter(
+            group=_SAID,
+            negative="",
+            help="CLOUD=EDGE: a label of the cloud that the edge calls otherwise; may be given again.",
+        ),
+    ] = None
     labels: Annotated[
         str | None, _flag(_SAID, "Class names of the edge model, one a line, or a .json list.")
     ] = None

@@ -33,7 +33,7 @@ class Tiers:
         Path,
         Parameter(
             help="Your rows: an .npz file (x or inputs, y or labels, group or groups), a folder of class "
-            "folders of pictures or sounds, a CSV table, COCO or Parquet. See `halocline data check`."
+            "folders of pictures or sounds, a CSV table or Parquet. See `halocline data check`."
         ),
     ]
     group_by: Annotated[
@@ -130,13 +130,17 @@ def read_labelled(
 ) -> tuple["Dataset", list[str]]:
     """The data as the model takes them, and what to say of them.
 
-    Raises Misconfigured (HAL-304) where labels must be there and are not, and as `data.read` does.
+    Raises Misconfigured (HAL-304) where labels must be there and are not, HAL-322 where there are boxes
+    instead, and as `data.read` does.
     """
     from halocline.data import read
+    from halocline.data.checkup import BOXES
     from halocline.data.dataset import told_bad
 
     with progress_on_stderr("looking at the data") as progress:
         data = read(path, strict=strict, group_by=group_by, series=series_of(model), progress=progress)
+    if data.boxes is not None:
+        raise Misconfigured("HAL-322", f"{path} holds boxes, which cannot be used here: {BOXES}")
     if must and data.labels is None:
         raise Misconfigured(
             "HAL-304",

@@ -38,6 +38,10 @@ def threshold_told(policy: Policy) -> str:
         budget = policy.budget
         most = f"{budget.per_minute:g} a minute" if budget.share is None else percent(budget.share)
         parts.append(f"at most {most} go up")
+    if policy.personal is not None:
+        own = policy.personal
+        moves = "proposed" if own.locked else "moved"
+        parts.append(f"{moves} once the device has proven that it loses at most {percent(own.max_loss)}")
     return f"{threshold(policy.threshold)} ({', '.join(parts)})"
 
 
@@ -53,6 +57,7 @@ def policy_dict(file: PolicyFile) -> dict[str, Any]:
             "class_thresholds": {str(index): value for index, value in policy.class_thresholds.items()},
             "share": policy.share,
             "budget": policy.budget,
+            "personal": policy.personal,
             "novelty": None if novelty is None else {"output": novelty.output, "cut": novelty.cut},
         },
         "promise": file.promise,

@@ -1,6 +1,5 @@
 """Print what tuning found: the threshold, what it costs, what is promised and for whom."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from halocline.cli.output import print_table
 from halocline.cli.tiers import Tiers
 from halocline.cli.told_evaluation import evaluation_lines, size
 from halocline.cli.told_policy import policy_dict, threshold_told
-from halocline.cli.words import interval, lines_of, percent, print_block, threshold
+from halocline.cli.words import interval, lines_of, percent, print_block, short_digests, threshold
 from halocline.decide.told import counted
 from halocline.tuning import Evaluation, Tuned
 from halocline.tuning.curve import Point
@@ -103,7 +102,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 def _shortened(changes: list[str]) -> list[str]:
     """The changes without the promise's reason, which stands above, and with the heads of digests."""
     kept = [line for line in changes if not line.startswith("promise.reason:")]
-    return [re.sub(r"(sha256:[0-9a-f]{12})[0-9a-f]+", r"\1…", line) for line in kept]
+    return [short_digests(line) for line in kept]
 
 
 def told_cost(cost: CloudCost) -> str:

@@ -1,5 +1,6 @@
 """Say shares and intervals, and break lines, as people read them."""
 
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -22,6 +23,11 @@ def interval(estimate: Estimate) -> str:
 def threshold(value: float) -> str:
     """A threshold to six digits; one that lies closer to 1 than that by how much."""
     return f"1 - {1 - value:.3g}" if 0 < 1 - value < 1e-5 else f"{value:.6g}"
+
+
+def short_digests(text: str) -> str:
+    """The text with the heads of the digests in it: enough to tell one from another."""
+    return re.sub(r"(sha256:[0-9a-f]{12})[0-9a-f]+", r"\1…", text)
 
 
 def _number(share: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from halocline.data.dataset import Content
 from halocline.data.headers import Look, look_at
+from halocline.errors import Misconfigured
 from halocline.records import Array
 
 CONTENT = {
@@ -31,15 +32,22 @@ def content_of(path: Path) -> Content | None:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in the folder, by name, without what is hidden or left there by other programs."""
-    return sorted(
-        path for path in folder.iterdir() if path.name[0] != "." and path.name.lower() not in _CLUTTER
-    )
+    """What is in the folder, by name, without what is hidden or left there by other programs.
+
+    Raises Misconfigured (HAL-304).
+    """
+    try:
+        there = sorted(folder.iterdir())
+    except OSError as exc:
+        raise Misconfigured("HAL-304", f"{folder} cannot be looked into ({exc.strerror})") from None
+    return [path for path in there if path.name[0] != "." and path.name.lower() not in _CLUTTER]
 
 
 def walk(folder: Path) -> Iterator[Path]:
     """Every file under the folder, by name, without what is hidden."""
     for path in entries(folder):
+        if path.is_symlink() and folder.resolve().is_relative_to(path.resolve()):
+            continue  # it leads back up, and round and round
         if path.is_dir():
             yield from walk(path)
         else:

@@ -50,8 +50,7 @@ def _png(file: BinaryIO, length: int) -> Look:
     if len(head) < 16 or head[4:8] != b"IHDR":
         return Look("png", why=_cut(length))
     width, height = (int.from_bytes(head[at : at + 4], "big") for at in (8, 12))
-    whole = b"IEND" in _end(file, length, 0)
-    return Look("png", width, height, why=None if whole else _cut(length))
+    return _picture("png", width, height, length, is_whole=b"IEND" in _end(file, length, 0))
 
 
 def _jpeg(file: BinaryIO, length: int) -> Look:
@@ -75,7 +74,14 @@ def _jpeg(file: BinaryIO, length: int) -> Look:
     if not whole:  # what cameras append may be long
         file.seek(at)
         whole = b"\xff\xd9" in file.read()
-    return Look("jpeg", width, height, why=None if whole else _cut(length))
+    return _picture("jpeg", width, height, length, is_whole=whole)
+
+
+def _picture(form: str, width: int, height: int, length: int, *, is_whole: bool) -> Look:
+    why = None if is_whole else _cut(length)
+    if is_whole and not width * height:
+        why = "it states no size"
+    return Look(form, width, height, why=why)
 
 
 def _wav(file: BinaryIO, length: int) -> Look:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from halocline.data.arrays import read_arrays
 from halocline.data.dataset import Dataset, Progress, check_strict
-from halocline.data.files import content_of, entries
+from halocline.data.files import content_of, entries, walk
 from halocline.data.folder import read_folder
 from halocline.data.known import no_names, pattern_of
-from halocline.data.table import read_table
+from halocline.data.table import names_files, read_table
 from halocline.data.windows import Series
 from halocline.errors import Misconfigured
 
@@ -81,6 +81,8 @@ def _in_folder(
 
         return read_parquet(shards, group_by=group_by, progress=progress)
     tables = [path for path in there if path.suffix.lower() in _TABLES]
+    if tables and any(content_of(path) is not None for path in walk(where)):
+        tables = [path for path in tables if names_files(path)]  # others are somebody's notes on the files
     if len(tables) == 1:
         return read_table(tables[0], group_by=group_by, series=series, progress=progress)
     if len(tables) > 1:

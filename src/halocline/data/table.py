@@ -38,7 +38,7 @@ def read_table(
     """A column of files, or columns of numbers; label and group beside them, all found by name.
 
     Files are looked for beside the table. With `series` the numbers are cut into windows, each with the
-    label of its last line; a change of group ends a series.
+    label of its last line; a change of group, or a line that cannot be used, ends a series.
     Raises Misconfigured (HAL-304, HAL-320, HAL-321, HAL-322, HAL-325).
     """
     lines = _lines(path)
@@ -57,6 +57,12 @@ def read_table(
     if group_by is not None:
         raise no_names(path, "add a column called group")
     return _numbers(path, names, rest, columns, series)
+
+
+def names_files(path: Path) -> bool:
+    """Whether the table has a column of files."""
+    first = next(_lines(path), None)
+    return first is not None and columns_of(first.cells, path).path is not None
 
 
 def _files(
@@ -99,12 +105,15 @@ def _numbers(
             f"{path} has the columns {', '.join(names)}: none names files ({', '.join(PATHS[:3])}) and none "
             "holds numbers. Labels go in label, groups in group",
         )
-    values, kept, bad = array("f"), [], []
+    values, kept = array("f"), []
+    bad: list[BadRow] = []
+    runs: list[int] = []  # a line that is left out parts what is before it from what is after
     for number, cells in lines:
         read, why = _read_line(cells, names, places, columns, has_gaps=series is not None)
         if why is None:
             values.extend(read)
             kept.append(_Line(number, cells))
+            runs.append(len(bad))
         else:
             bad.append(BadRow(f"line {number}", why))
     rows = np.frombuffer(values, dtype=np.float32).reshape(len(kept), len(places))
@@ -123,7 +132,7 @@ def _numbers(
         bad=tuple(bad),
         unread=unread,
     )
-    return numbers if series is None else _windowed(path, numbers, rows, series)
+    return numbers if series is None else _windowed(path, numbers, rows, np.asarray(runs), series)
 
 
 def _named_column(path: Path, names: Sequence[str], name: str) -> int:
@@ -136,9 +145,10 @@ def _named_column(path: Path, names: Sequence[str], name: str) -> int:
     )
 
 
-def _windowed(path: Path, numbers: Dataset, rows: Array, series: Series) -> Dataset:
+def _windowed(path: Path, numbers: Dataset, rows: Array, runs: Array, series: Series) -> Dataset:
     window = series.window
-    starts = starts_of(len(rows), numbers.groups, window, series.hop or window)
+    parted = [runs] if numbers.groups is None else [runs, numbers.groups]
+    starts = starts_of(len(rows), parted, window, series.hop or window)
     if not len(starts):
         raise Misconfigured(
             "HAL-322", f"{path} has no {window} lines in a row of one group, which a window takes"

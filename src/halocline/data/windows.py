@@ -38,10 +38,10 @@ class Windows(Sequence[Array]):
         return self._rows[start : start + self.length]
 
 
-def starts_of(rows: int, groups: Array | None, length: int, hop: int) -> Array:
-    """Where windows begin, int64; none reaches over the end of a group's rows."""
-    cuts = [] if groups is None else (np.flatnonzero(groups[1:] != groups[:-1]) + 1).tolist()
-    edges = [0, *cuts, rows]
+def starts_of(rows: int, parted: Sequence[Array], length: int, hop: int) -> Array:
+    """Where windows begin, int64; none reaches over a place where one of these `[rows]` changes."""
+    cuts = {int(at) + 1 for each in parted for at in np.flatnonzero(each[1:] != each[:-1])}
+    edges = [0, *sorted(cuts), rows]
     spans = itertools.pairwise(edges)
     return np.asarray(
         [at for begin, end in spans for at in range(begin, end - length + 1, hop)], dtype=np.int64

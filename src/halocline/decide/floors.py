@@ -40,6 +40,23 @@ def check_floors(
             )
 
 
+def check_recalls(floors: Mapping[int, float], names: Sequence[str] | None = None) -> None:
+    """Raise Misconfigured (HAL-101) for a recall that is none, or that nobody can promise."""
+    for index, recall in floors.items():
+        if not isinstance(recall, Real) or not 0 < recall < 1:
+            meant = (
+                f". Did you mean {recall / 100:g}?" if isinstance(recall, Real) and 1 < recall < 100 else ""
+            )
+            raise Misconfigured(
+                "HAL-101",
+                f"the recall floor of {_told(index, names)} must be between 0 and 1, got {recall!r}{meant}",
+            )
+
+
+def _told(index: int, names: Sequence[str] | None) -> str:
+    return f"class {repr(names[index]) if names else index}"
+
+
 def floor_requirement(evidence: Evidence, index: int, recall: float) -> Requirement:
     """Misses among the rows of this class, over rows or over the groups that have such rows."""
     assert evidence.label is not None

@@ -1,15 +1,21 @@
-"""Digits to try everything with: two trained models and rows that they never saw, made once and cached."""
+"""Models, and samples that they have not seen, to try everything with: made once and cached."""
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from halocline.demo.cache import kept, key
 from halocline.demo.training import FOLDS
+from halocline.errors import Misconfigured
 from halocline.extras import need
 from halocline.folders import cache_folder as cache_folder  # benchmarks ask for it here
 from halocline.records import Array
+
+if TYPE_CHECKING:
+    from halocline.demo.datasets.sample_pair import SamplePair
 
 LABELS = tuple("0123456789")
 RECIPE = 2
@@ -53,6 +59,25 @@ def digit_folds() -> DigitFolds:
     """All five splits, from the cache where it is whole. Raises as `digits`."""
     need("demo", "sklearn", "skl2onnx", "onnx", what="halocline.samples")
     return kept(cache_folder() / f"digits-{key(RECIPE)}", _write_all, _read)
+
+
+def pair(name: str, folder: str | os.PathLike[str] | None = None) -> "SamplePair":
+    """An edge and a cloud model that take raw samples, and files that they have not seen to try them on.
+
+    `name` is fashion-mnist (pictures), speech (sounds), ecg (rows), machine-temperature (a series, scored)
+    or machine-state (the same series, classified). `folder` holds the real set's files; without one, small
+    samples of that kind are made. Trains in two minutes at most the first
+    time, offline.
+
+    Raises Misconfigured: HAL-102 (no such name), HAL-103 (an extra is missing), HAL-304 (not that set).
+    """
+    need("demo", "sklearn", "onnx", what="halocline.samples")
+    from halocline.demo.datasets.kits import KITS
+    from halocline.demo.datasets.sample_pair import sample_pair
+
+    if name not in KITS:
+        raise Misconfigured("HAL-102", f"the name of a pair is one of {', '.join(KITS)}, got {name!r}")
+    return sample_pair(KITS[name], None if folder is None else Path(folder).expanduser())
 
 
 def _read(folder: Path) -> DigitFolds:

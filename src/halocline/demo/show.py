@@ -14,9 +14,9 @@ from halocline.demo.evidence import Evidence
 from halocline.demo.material import Material
 from halocline.demo.observer import Judgement, judge
 from halocline.demo.play import BASELINE, NORMAL, PHASES, RECOVERY, Play, Watcher
-from halocline.demo.prices import Prices
 from halocline.demo.sabotage import Delivery, Kind
 from halocline.demo.stage import DEADLINE_S, Stage
+from halocline.prices import Prices
 
 
 class Scorecard(msgspec.Struct, frozen=True):

@@ -26,9 +26,7 @@ def edge_of(edge: Model) -> Model:
     """The edge model. Raises Misconfigured (HAL-102) where it is none."""
     if hasattr(edge, "conform") and hasattr(edge, "run"):
         return edge
-    raise Misconfigured(
-        "HAL-102", f'edge must be what load() gives, got {edge!r}. Try Tiered(hc.load("edge.onnx"), …)'
-    )
+    raise Misconfigured("HAL-102", f'edge must be what load() gives, got {edge!r}. Try hc.load("edge.onnx")')
 
 
 def upstream_of(cloud: Upstream | Model | Function) -> Upstream:
@@ -41,9 +39,10 @@ def upstream_of(cloud: Upstream | Model | Function) -> Upstream:
         return upstream_of_model(cast(Model, cloud))
     if callable(cloud):
         return upstream_of_function(cloud)
+    made = f"connect({cloud!r})" if "://" in str(cloud) else 'load("cloud.onnx")'
     raise Misconfigured(
         "HAL-102",
-        f"cloud must be what connect() or load() gives, or a function, got {type(cloud).__name__}",
+        f"cloud must be what connect() or load() gives, or a function, got {cloud!r}. Try hc.{made}",
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from halocline.decide.spot_check import SpotCheck
-from halocline.decide.watch import Promised
+from halocline.decide.watch import Promised, could_not_go_up
 from halocline.edge import policies
 from halocline.edge.checking import Spot, SpotChecks
 from halocline.edge.corrections import Corrections
@@ -49,7 +49,8 @@ class Following:
 
     def one(self, index: int, sureness: float, going: Going, reply: Reply) -> None:
         """After one reply; `index` is the class that the edge gave."""
-        self.watching.answered((reply.reason,))
+        reason = reply.reason
+        self.watching.answered(1, reason is not Reason.CONFIDENT and could_not_go_up(reason))
         gap = 0 if self.checks is None else self.checks.draw()
         if (gap or self.watching.every_row_is_a_check) and self._is_to_be_sent(gap, index, sureness, reply):
             self._send(going, [_Drawn(reply, gap, sureness)])
@@ -66,7 +67,7 @@ class Following:
 
         `judged` is None where the mode decided, and not the gate: there is nothing to check then.
         """
-        self.watching.answered([reply.reason for reply in replies])
+        self.watching.answered(len(replies), sum(could_not_go_up(reply.reason) for reply in replies))
         if judged is None:
             return
         if threshold is not None:

@@ -9,7 +9,7 @@ from halocline.decide.gate import Policy, gate
 from halocline.edge.escalation import Escalation
 from halocline.edge.judge import Judged
 from halocline.edge.reading import Rows
-from halocline.edge.sending import Going, Sender, payload_bytes_of, some_of
+from halocline.edge.sending import Going, Load, Sender, payload_bytes_of, some_of
 from halocline.ports import Feed
 from halocline.records import Array, Mode, Reason
 
@@ -56,21 +56,20 @@ class Route:
         if not wanting.size:
             return Plan(wanting, [Reason.CONFIDENT] * count, {}, 0)
         decide = partial(gate, rows.index, judged.sureness, self._policy, unsure=judged.unsure)
-        travelling = self._travelling(going, wanting, count)
-        if travelling is None:
+        some = going if len(wanting) == count else some_of(going, wanting)
+        load = self._load(some)
+        if load is None:
             return Plan(_NONE, decide(hold=Reason.NOT_SENT).reasons, {}, 0)
-        payload_bytes = payload_bytes_of(travelling)
-        granted, otherwise = self._up.grant(wanting.size, count, rows_before, payload_bytes, time_left_s)
+        granted, otherwise = self._up.grant(wanting.size, count, rows_before, load.bytes, time_left_s)
         decisions = decide(
             hold=None if otherwise is Reason.BUDGET else otherwise,
             granted=lambda _: granted,
         )
         up = np.flatnonzero(decisions.escalate)
-        if len(up) < len(wanting):
-            kept = np.searchsorted(wanting, up)
-            travelling = {name: array[kept] for name, array in travelling.items()}
-            payload_bytes = payload_bytes_of(travelling)
-        return Plan(up, decisions.reasons, travelling, payload_bytes)
+        travelling = self._travelling(
+            load, some, None if len(up) == len(wanting) else wanting.searchsorted(up)
+        )
+        return _plan(up, decisions.reasons, travelling)
 
     def plan_check(self, going: Going, count: int) -> Plan:
         """The plan for sure rows that are to be checked: no budget counts, and no deadline."""
@@ -97,25 +96,49 @@ class Route:
     ) -> Plan:
         """All of the rows go up, for the reason given, or none does; `rows` of them refill a budget."""
         every = _FIRST if count == 1 else np.arange(count)
-        travelling = self._travelling(going, every, count)
-        if travelling is None:
+        load = self._load(going)
+        if load is None:
             return Plan(_NONE, [Reason.NOT_SENT] * count, {}, 0)
-        payload_bytes = payload_bytes_of(travelling)
         granted, otherwise = self._up.grant(
-            count, rows, rows_before, payload_bytes, time_left_s, budgeted=budgeted
+            count, rows, rows_before, load.bytes, time_left_s, budgeted=budgeted
         )
-        if granted:
-            return Plan(every, [reason] * count, travelling, payload_bytes)
-        return Plan(_NONE, [otherwise] * count, {}, 0)
+        if not granted:
+            return Plan(_NONE, [otherwise] * count, {}, 0)
+        return _plan(every, [reason] * count, self._travelling(load, going, None))
 
-    def _travelling(self, going: Going, up: Array, count: int) -> Feed | None:
-        """The rows as the cloud wants them; None where that fails: no caller loses its answer."""
+    def _load(self, going: Going) -> Load | None:
+        """What would travel takes; None where that cannot be made."""
         try:
-            return self._sender.feed(some_of(going, up) if len(up) < count else going)
-        except Exception:  # a user's function, or a sample that only the cloud's description refuses
-            if not self._told:  # once: it may raise for every sample
-                import logging
-
-                logging.getLogger("halocline").exception("what goes up cannot be made; nothing goes up")
-                self._told = True
+            return self._sender.load(going)
+        except Exception:
+            self._tell()
             return None
+
+    def _travelling(self, load: Load, going: Going, kept: Array | None) -> Feed | None:
+        """The rows as the cloud wants them, or those `kept` of them; None where they cannot be made."""
+        if load.made is not None:
+            return load.made if kept is None else {name: array[kept] for name, array in load.made.items()}
+        if kept is not None and not kept.size:
+            return {}
+        try:
+            return self._sender.feed(going if kept is None else some_of(going, kept))
+        except Exception:
+            self._tell()
+            return None
+
+    def _tell(self) -> None:
+        """Log what a user's function, or a sample that only the cloud's description refuses, has raised."""
+        if not self._told:  # once: it may raise for every sample, and no caller loses its answer
+            import logging
+
+            logging.getLogger("halocline").exception("what goes up cannot be made; nothing goes up")
+            self._told = True
+
+
+def _plan(up: Array, reasons: list[Reason], travelling: Feed | None) -> Plan:
+    """The plan for rows that may go up; where they cannot be made, none does."""
+    if travelling is not None:
+        return Plan(up, reasons, travelling, payload_bytes_of(travelling))
+    for at in up:
+        reasons[at] = Reason.NOT_SENT
+    return Plan(_NONE, reasons, {}, 0)

@@ -85,6 +85,13 @@ def payload_bytes_of(feed: Feed) -> int:
     )
 
 
+class Load(msgspec.Struct, frozen=True):
+    """What rows would take on their way, and what travels, where it had to be made to know that."""
+
+    bytes: int
+    made: Feed | None = None
+
+
 class Sender:
     """Makes of rows what travels to one upstream.
 
@@ -102,6 +109,23 @@ class Sender:
         self._to_cloud = to_cloud
         self._prepare: Callable[[Sequence[Any]], Feed] | None = getattr(upstream, "prepare", None)
         self._check(upstream.spec)
+
+    def load(self, going: Going) -> Load:
+        """What the rows would take; nothing is prepared for it where the size is known before.
+
+        So that a row that may not go up costs no preparation. Raises as `feed` does.
+        """
+        spec = self._upstream.spec
+        samples = None if self._to_cloud is not None or self._prepare is None else self._samples(going)
+        if samples is not None and spec is not None and spec.input is not None:
+            file_bytes = self._file_bytes(samples, spec)
+            size = len(samples) * tensor_bytes(spec) if file_bytes is None else file_bytes
+            if size != math.inf:
+                return Load(int(size))
+        elif self._to_cloud is None and spec is None:
+            return Load(payload_bytes_of(going.feed if isinstance(going, RawRows) else going))
+        made = self.feed(going)
+        return Load(payload_bytes_of(made), made)
 
     def feed(self, going: Going) -> Feed:
         """What travels of the rows. Raises whatever preparing a sample, or `to_cloud`, raises."""
@@ -139,25 +163,23 @@ class Sender:
                 f"a ready tensor of {self._edge.ref} is none of {spec.ref}, whose input is described "
                 "otherwise. Give the raw sample",
             )
-        originals = self._originals(samples, spec)
-        if originals is not None:
-            return {spec.inputs[0].name: originals}
+        if self._file_bytes(samples, spec) is not None:
+            files = np.empty(len(samples), dtype=np.object_)
+            files[:] = [_bytes_of(sample) for sample in samples]
+            return {spec.inputs[0].name: files}
         return feed if same else self._prepare(samples)  # the same preparation gives the same tensor
 
-    def _originals(self, samples: Sequence[Any], spec: ModelSpec) -> Array | None:
-        """The samples' own bytes, where they are what is to travel."""
+    def _file_bytes(self, samples: Sequence[Any], spec: ModelSpec) -> int | None:
+        """What the samples' own files take, where they are what is to travel; else None."""
         if self._send is Send.TENSOR or not getattr(self._upstream, "takes_raw", False):
             return None
-        sizes = [_size_of(sample) for sample in samples]
-        if None in sizes:
+        sizes = [size for sample in samples if (size := _size_of(sample)) is not None]
+        if len(sizes) < len(samples):
             return None
-        if self._send is Send.AUTO:
-            raw_bytes = sum(size + LENGTH_BYTES for size in sizes if size is not None)
-            if raw_bytes >= len(samples) * tensor_bytes(spec):
-                return None
-        originals = np.empty(len(samples), dtype=np.object_)
-        originals[:] = [_bytes_of(sample) for sample in samples]
-        return originals
+        file_bytes = sum(sizes) + LENGTH_BYTES * len(sizes)
+        if self._send is Send.AUTO and file_bytes >= len(samples) * tensor_bytes(spec):
+            return None
+        return file_bytes
 
     def _check(self, cloud: ModelSpec | None) -> None:
         if self._to_cloud is None or cloud is None or cloud.input is None or self._edge.input is None:

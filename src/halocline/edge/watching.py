@@ -1,7 +1,6 @@
 """Watch the promise in force: what checks say of it, which cloud answers, and whose promise it is."""
 
 import threading
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from halocline.decide.latest import Latest, counted
@@ -12,14 +11,13 @@ from halocline.decide.watch import (
     Watch,
     answered_by,
     checked,
-    could_not_go_up,
     is_broken,
     lowered,
     promise_health,
 )
 from halocline.edge.judge import Judge
 from halocline.edge.personal import PersonalPolicy
-from halocline.records import ModelRef, Reason
+from halocline.records import ModelRef
 from halocline.stats.sequences import LossSequence
 
 if TYPE_CHECKING:
@@ -68,11 +66,10 @@ class Watching:
         with self._lock:
             self._watch = answered_by(self._watch, self._promised, cloud)
 
-    def answered(self, reasons: Sequence[Reason]) -> None:
-        """So many rows were answered, for these reasons."""
-        kept = sum(map(could_not_go_up, reasons))
+    def answered(self, rows: int, kept: int) -> None:
+        """So many rows were answered, and so many of them were to go up and could not."""
         with self._lock:
-            self._kept = counted(self._kept, len(reasons), kept)
+            self._kept = counted(self._kept, rows, kept)
 
     def overridden(self, threshold: float, rows: int) -> None:
         """So many rows were decided by a threshold of the request's own."""

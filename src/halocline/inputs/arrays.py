@@ -27,7 +27,8 @@ def array_rows(told: ArrayInput, dtype: str) -> Callable[[Any], Array]:
 def finished(values: Array, mean: tuple[float, ...], std: tuple[float, ...], kind: "np.dtype[Any]") -> Array:
     """Float64 values less `mean`, over `std` (one for all or each place of the last axis), as `kind`.
 
-    May work in `values`. Raises Rejected (HAL-314) where the last axis is of another length.
+    May work in `values`. Raises Rejected where the last axis is of another length (HAL-314), or NaN
+    would become a whole number (HAL-315).
     """
     for name, numbers in (("mean", mean), ("std", std)):
         if len(numbers) > 1 and values.shape[-1:] != (len(numbers),):
@@ -39,6 +40,8 @@ def finished(values: Array, mean: tuple[float, ...], std: tuple[float, ...], kin
     if std:
         values /= np.array(std)
     if kind.kind in "iu":
+        if np.isnan(values).any():
+            raise Rejected("HAL-315", f"it holds NaN, and {kind} has no number for that: drop or fill it")
         limits = np.iinfo(kind)
         values = np.clip(np.rint(values), limits.min, limits.max)
     with np.errstate(over="ignore"):

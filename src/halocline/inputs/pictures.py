@@ -27,10 +27,13 @@ class Picture(Protocol):
 class Pixels:
     """A picture that is an array already: uint8 `[rows, columns]`, `[rows, columns, 1]` or `[…, 3]` (RGB).
 
+    A batch axis of one may stand before them.
     Raises Rejected (HAL-310, HAL-314) for anything else.
     """
 
     def __init__(self, pixels: Array, resized: Resize = resize) -> None:
+        if pixels.ndim == 4 and len(pixels) == 1:
+            pixels = pixels[0]
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[:, :, 0]
         if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):

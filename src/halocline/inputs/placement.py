@@ -46,7 +46,11 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 def placed(told: ImageInput, size: tuple[int, int]) -> Placement:
-    """Where a picture of that (width, height) comes to lie. Raises Rejected (HAL-314) for an empty one."""
+    """Where a picture of that (width, height) comes to lie.
+
+    Raises Rejected for an empty one (HAL-314), and for one so narrow that the crop would be cut out of more
+    than `max_pixels` (HAL-312).
+    """
     width, height = size
     if width < 1 or height < 1:
         raise Rejected("HAL-314", f"a picture of {width} x {height} pixels holds nothing")
@@ -54,6 +58,12 @@ def placed(told: ImageInput, size: tuple[int, int]) -> Placement:
         return Placement(told.width, told.height, 0, 0, told.width, told.height)
     across, down = _covering(told, width, height) if told.fit == "crop" else _inside(told, width, height)
     if told.fit == "crop":
+        if across * down > told.max_pixels:
+            raise Rejected(
+                "HAL-312",
+                f"a picture of {width} x {height} pixels is too narrow to crop: it would be resized to "
+                f"{across} x {down}. Leave it out, or use fit = 'pad'",
+            )
         # Python's round, to even: as torchvision's CenterCrop does.
         left, top = -round((across - told.width) / 2), -round((down - told.height) / 2)
     else:

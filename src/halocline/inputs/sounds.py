@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 from math import ceil
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def log_mel(wave: Array, told: SoundInput) -> Array:
     power += spectrum.imag**2
     if told.power == 1:
         np.sqrt(power, out=power)
-    bands = np.maximum(power @ _mel_bank(told), told.floor)
+    bands = np.maximum(mel_bands(power, told), told.floor)
     if told.log == "ln":
         return np.log(bands, out=bands)
     np.log10(bands, out=bands)
@@ -98,18 +98,48 @@ def _window(told: SoundInput) -> Array:
     return np.pad(shape, (before, told.n_fft - size - before))
 
 
+def mel_bands(power: Array, told: SoundInput) -> Array:
+    """`[time, mels]` of the power `[time, bins]`: triangles between points evenly spaced on the mel scale.
+
+    Each bin lies between two of the points, on the falling side of one triangle and the rising side of the
+    next. (A matrix product would do as well, and waits for its threads on a machine that is busy.)
+    """
+    slopes = _slopes(told)
+    bins = slice(slopes.first, slopes.last)
+    rising, falling = (np.zeros((len(power), told.mels + 1)) for _ in range(2))
+    if slopes.starts.size:
+        rising[:, slopes.hold] = np.add.reduceat(power[:, bins] * slopes.rising, slopes.starts, axis=1)
+        falling[:, slopes.hold] = np.add.reduceat(power[:, bins] * slopes.falling, slopes.starts, axis=1)
+    bands: Array = rising[:, :-1] + falling[:, 1:]
+    return bands
+
+
+class _Slopes(NamedTuple):
+    """Bins `first` to `last` count; those between two points begin at `starts`, for the points in `hold`."""
+
+    first: int
+    last: int
+    starts: Array
+    hold: Array
+    rising: Array
+    falling: Array
+
+
 @lru_cache(maxsize=16)
-def _mel_bank(told: SoundInput) -> Array:
-    """Triangles `[bins, mels]` between points evenly spaced on the mel scale."""
-    bins = np.arange(told.n_fft // 2 + 1) * (told.rate_hz / told.n_fft)
-    low, high = (_to_mel(np.array(hz), told.mel_scale) for hz in (told.low_hz, told.top_hz))
-    edges = _to_hz(np.linspace(low, high, told.mels + 2), told.mel_scale)
-    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    bank: Array = np.maximum(0.0, np.minimum(rising, falling))
+def _slopes(told: SoundInput) -> _Slopes:
+    hz = np.arange(told.n_fft // 2 + 1) * (told.rate_hz / told.n_fft)
+    low, high = (_to_mel(np.array(each), told.mel_scale) for each in (told.low_hz, told.top_hz))
+    points = _to_hz(np.linspace(low, high, told.mels + 2), told.mel_scale)
+    starts = np.searchsorted(hz, points)
+    first, last = int(starts[0]), int(starts[-1])
+    hold = np.flatnonzero(np.diff(starts))
+    between = np.repeat(np.arange(told.mels + 1), np.diff(starts))
+    share = (hz[first:last] - points[between]) / (points[between + 1] - points[between])
+    height = np.ones(told.mels + 2)  # of the triangle before the first, all of them, and after the last
     if told.mel_norm == "slaney":  # equal area
-        bank = bank * (2.0 / (edges[2:] - edges[:-2]))
-    return bank
+        height[1:-1] = 2.0 / (points[2:] - points[:-2])
+    rising, falling = share * height[between + 1], (1 - share) * height[between]
+    return _Slopes(first, last, starts[hold] - first, hold, rising, falling)
 
 
 # Slaney's Auditory Toolbox (1998): straight up to 1 kHz, then 27 steps for each factor of 6.4.

@@ -21,7 +21,7 @@ from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, gather
 from halocline.tuning.replay import goes_up, is_beyond, read_edge, right, within_budget
-from halocline.tuning.rows import Labelled, data_digest
+from halocline.tuning.rows import Labelled, Truth, data_digest
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import Tuned
 from halocline.tuning.verdict import PromiseCheck, check_promise, told_gain
@@ -135,7 +135,6 @@ def evaluate(
     if requests_per_s is not None:
         check_number("requests_per_s", requests_per_s, *RATES)
     file = _file_of(policy)
-    in_force = file.policy if isinstance(file, PolicyFile) else file
     if isinstance(file, PolicyFile):
         _check_edge(file, edge)
     if y is None:
@@ -155,11 +154,37 @@ def evaluate(
         strict=strict,
         check=labelled.read,
     )
-    said = _of_cloud(file, seen) if isinstance(file, PolicyFile) else ()
-    read, group = labelled.of(seen.places)
-    assert read is not None  # y was given
+    return evaluate_on(
+        seen,
+        file,
+        *labelled.of(seen.places),
+        cloud_price=cloud_price,
+        link_price=link_price,
+        requests_per_s=requests_per_s,
+    )
+
+
+def evaluate_on(
+    seen: Gathered,
+    policy: Policy | PolicyFile,
+    labels: Truth | None,
+    group: Array | None = None,
+    *,
+    cloud_price: float | None = None,
+    link_price: float | None = None,
+    requests_per_s: float | None = None,
+) -> Evaluation:
+    """Say what the policy does on rows that both tiers have answered already; the rest as in `evaluate`.
+
+    Without labels (None) the cloud's answers are the truth.
+    """
+    file = policy if isinstance(policy, PolicyFile) else None
+    in_force = policy.policy if isinstance(policy, PolicyFile) else policy
+    said = () if file is None else _of_cloud(file, seen)
+    read = Truth(seen.cloud_index) if labels is None else labels
     same_rows = False
-    if isinstance(file, PolicyFile) and file.data_digest == data_digest(seen.inputs, read.index, group):
+    truth = None if labels is None else labels.index
+    if file is not None and file.data_digest == data_digest(seen.inputs, truth, group):
         same_rows = True
         said = (
             "these are the very rows that the policy was tuned on, and they flatter it: take others",
@@ -176,15 +201,15 @@ def evaluate(
         confidence=confidence if new is None else np.where(new, NO_CONFIDENCE, confidence),
         edge_index=index,
         edge_correct=edge_right,
-        cloud_correct=cloud_right,
-        label=read.index,
+        cloud_correct=None if labels is None else cloud_right,
+        label=truth,
         group=group,
     )
     curve = curve_with(evidence, tally, in_force.threshold, seen.edge.labels)
     names = [class_name(seen.edge.labels, int(each)) for each in tally.classes]
     gain = tally.gain(TIERED, CLOUD)
     bills = [_bill(seen, calls, cloud_price, link_price) for calls in (int(up.sum()), seen.rows)]
-    promise = file.promise if isinstance(file, PolicyFile) else None
+    promise = None if file is None else file.promise
     covered = tally if granted is None else Tally(read.index, edge_right, cloud_right, wants_up, group)
     kept = None if in_force.budget is None or granted is None else int((wants_up & ~up).sum())
     return Evaluation(

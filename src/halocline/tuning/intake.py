@@ -10,6 +10,7 @@ import numpy as np
 
 from halocline.edge.sending import Going, RawRows, Sender
 from halocline.errors import Rejected
+from halocline.inputs.description import ArrayInput
 from halocline.ports import Feed, Model
 from halocline.records import Array, ModelSpec
 
@@ -128,8 +129,8 @@ class Intake:
         return Ready(feed, travelling, places)
 
     def _samples(self, places: Array) -> Any:
-        if isinstance(self._raw, np.ndarray):
-            return self._raw[places]
+        if isinstance(self._edge.spec.input, ArrayInput) and isinstance(self._raw, np.ndarray):
+            return self._raw[places]  # plain arrays are prepared all at once
         return [self._raw[int(at)] for at in places]
 
     def _going(self, places: Array, feed: Feed) -> Going:

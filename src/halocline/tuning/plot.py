@@ -38,9 +38,14 @@ THEMES = {
 
 
 def check_picture(path: Path) -> None:
-    """Raise Misconfigured where no picture can be drawn there: HAL-102 (ending), HAL-103 (the extra)."""
+    """Raise Misconfigured where no picture can be drawn there.
+
+    HAL-102 (another ending), HAL-103 (the extra is missing), HAL-304 (no such folder).
+    """
     if path.suffix.lower() not in (".png", ".svg"):
         raise Misconfigured("HAL-102", f"a picture is written as .png or .svg, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise Misconfigured("HAL-304", f"{path} cannot be written: there is no folder {path.parent}")
     need("plot", "matplotlib", what="drawing a curve")
 
 
@@ -70,7 +75,9 @@ def draw_curve(curve: "Curve", theme: str) -> "Figure":
     base, there = curve.baselines, curve.chosen
     order = curve.escalated.argsort(kind="stable")
     up, right = curve.escalated[order] * 100, curve.accuracy[order] * 100
-    name = "accuracy" if curve.truth == "labels" else "agreement with the cloud"
+    name, said = "accuracy", "right"
+    if curve.truth != "labels":
+        name, said = "agreement with the cloud", "as the cloud"
     axes.plot(up, right, color=colours.together, lw=2.2, label="edge and cloud together", zorder=3)
     lines = [
         (base.cloud, "cloud alone", colours.cloud, "-"),
@@ -97,8 +104,8 @@ def draw_curve(curve: "Curve", theme: str) -> "Figure":
         lw=2,
         capsize=5,
         color=colours.ink,
-        label=f"threshold {there.threshold:.3g}: {there.escalated:.1%} go up, {there.accuracy:.1%} right\n"
-        f"(95 % interval {interval.low:.1%} to {interval.high:.1%})",
+        label=f"threshold {there.threshold:.3g}: {there.escalated:.1%} go up, {there.accuracy:.1%} {said}\n"
+        f"(95% interval {interval.low:.1%} to {interval.high:.1%})",
         zorder=4,
     )
     margin = 0.06 * (high - low or 1)

@@ -43,10 +43,12 @@ class Labelled:
 
     def of(self, places: Array) -> tuple[Truth | None, Array | None]:
         """Labels and groups of the rows at these places, int64 `[rows]`: those that could be asked about."""
-        truth = self.truth
-        if truth is not None:
-            truth = msgspec.structs.replace(truth, index=truth.index[places])
-        return truth, None if self._group is None else self._group[places]
+        return only(self.truth, places), None if self._group is None else self._group[places]
+
+
+def only(truth: Truth | None, places: Array) -> Truth | None:
+    """The labels of these rows: places int64 `[rows]`, or which of all `[all rows]`."""
+    return None if truth is None else msgspec.structs.replace(truth, index=truth.index[places])
 
 
 def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) -> Truth:
@@ -65,10 +67,10 @@ def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) ->
     if given.dtype.kind in "USO":
         return Truth(_by_name([_text(each) for each in given.tolist()], labels))
     if given.dtype.kind == "f":
-        if np.isnan(given).any():
-            raise Rejected(
-                "HAL-305", f"y holds NaN in {int(np.isnan(given).sum())} rows. Drop them, or leave y out"
-            )
+        missing = np.flatnonzero(np.isnan(given))
+        if missing.size:
+            where = f"in {counted(missing.size, 'row')}, the first at {missing[0]}"
+            raise Rejected("HAL-305", f"y holds NaN {where}. Drop such rows, or leave y out")
         if not (given == np.floor(given)).all():
             raise Rejected("HAL-305", "y holds fractions; a classifier's labels are names or whole numbers")
     elif given.dtype.kind not in "iub":

@@ -1,6 +1,7 @@
 """Choose a policy for a pair of models on the user's own rows, with the promise that the rows carry."""
 
 import datetime
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
@@ -11,15 +12,16 @@ import msgspec
 import numpy as np
 
 import halocline
+from halocline.decide.allowance import EscalationBudget
 from halocline.decide.evidence import rows_of
-from halocline.decide.floors import check_floors
+from halocline.decide.floors import check_floors, check_recalls
 from halocline.decide.gate import Policy, Score
 from halocline.decide.promise import Promise
 from halocline.decide.targets import as_share
 from halocline.decide.told import percent
 from halocline.decide.tune import Choice, Escalate, Evidence, MaxLoss, Prices, Target
 from halocline.decide.tune import tune as choose
-from halocline.edge.arguments import choice
+from halocline.edge.arguments import choice, edge_of
 from halocline.errors import Misconfigured
 from halocline.ports import Feed, Function, Model, Upstream
 from halocline.records import Array, ModelSpec
@@ -30,13 +32,14 @@ from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
 from halocline.tuning.replay import check_source, features_of, goes_up, is_new, read_edge, right
-from halocline.tuning.rows import Labelled, counted_once, data_digest
+from halocline.tuning.rows import Labelled, Truth, counted_once, data_digest
 from halocline.tuning.split import calibration_rows
 from halocline.tuning.store import row_keys
 from halocline.tuning.tally import Tally
 from halocline.wire.policy_file import PolicyFile, write_policy
 
 DEFAULT_MAX_LOSS = 0.01
+DEFAULT_ALPHA = 0.1
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -86,11 +89,12 @@ def tune(
     groups: Any = None,
     *,
     max_loss: float | str | None = None,
-    alpha: float | str = 0.1,
+    alpha: float | str = DEFAULT_ALPHA,
     escalate: float | str | None = None,
     cloud_price: float | None = None,
     error_price: float | None = None,
     class_floors: Mapping[Any, float | str] | None = None,
+    budget: EscalationBudget | None = None,
     novelty: bool = False,
     novelty_output: str | None = None,
     temperature: bool | float = True,
@@ -110,7 +114,8 @@ def tune(
     `escalate`, the share that goes up; or `cloud_price` and `error_price` in USD, of one call and of one
     wrong answer. `y` are labels by name or number; without them the cloud's answers are the truth.
     `groups` name the patient, speaker or device of each row: the promise is then for new groups.
-    `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `novelty` also
+    `class_floors` are recalls by class that are to be kept. Shares may be written "2%". `budget` caps what
+    goes up at run time, whatever the target; rows that it keeps are covered by no promise. `novelty` also
     sends up what is unlike the rows given here, measured on the input or on the edge's output
     `novelty_output`. `temperature` is fitted where True and enough rows are there.
     `x` are arrays, or raw samples (paths, bytes, arrays) that are read as they are needed and made ready by
@@ -123,19 +128,26 @@ def tune(
     and Transient, Rejected or Untrusted where the cloud gives no answer.
     """
     alpha = as_share("alpha", alpha)
-    target = _target(max_loss, alpha, escalate, cloud_price, error_price)
+    target = target_of(max_loss, alpha, escalate, cloud_price, error_price)
     kind = choice(Score, "score", score)
+    if not isinstance(budget, EscalationBudget | None):
+        raise Misconfigured(
+            "HAL-102",
+            f"budget must be an EscalationBudget, got {budget!r}. Try hc.EscalationBudget(share=0.05)",
+        )
     if not isinstance(temperature, bool):
         Policy(temperature=temperature)  # refused at once where it is none
     wanted = novelty or novelty_output is not None
+    spec = edge_of(edge).spec
+    check_recalls(_floors(class_floors or {}, spec, None), spec.labels)
+    if wanted:
+        check_source(spec, novelty_output or "")
     labelled, floors = Labelled(y, groups), dict[int, float]()
 
     def check(spec: ModelSpec, classes: int, rows: int) -> None:
         floors.update(_floors(class_floors or {}, spec, classes))
         labelled.read(spec, classes, rows)
         check_floors(None if labelled.truth is None else labelled.truth.index, floors, spec.labels)
-        if wanted:
-            check_source(spec, novelty_output or "")
 
     seen = gather(
         edge,
@@ -151,6 +163,38 @@ def tune(
         check=check,
     )
     read, group = labelled.of(seen.places)
+    return tune_on(
+        seen,
+        read,
+        group,
+        target,
+        alpha=alpha,
+        floors=floors,
+        budget=budget,
+        novelty_on=(novelty_output or "") if wanted else None,
+        temperature=temperature,
+        score=kind,
+    )
+
+
+def tune_on(
+    seen: Gathered,
+    read: Truth | None,
+    group: Array | None,
+    target: Target,
+    *,
+    alpha: float,
+    floors: Mapping[int, float] | None = None,
+    budget: EscalationBudget | None = None,
+    novelty_on: str | None = None,
+    temperature: bool | float = True,
+    score: Score = Score.MAX_SOFTMAX,
+) -> Tuned:
+    """Choose the threshold on rows that both tiers have answered already; the rest is as in `tune`.
+
+    `novelty_on` names what novelty is measured on, "" being the input; None measures none.
+    """
+    wanted = novelty_on is not None
     truth = seen.cloud_index if read is None else read.index
     once, copied = counted_once(seen.inputs, truth, group)
     # A copy would serve twice wherever the rows are parted, so where there are many none fits.
@@ -158,13 +202,14 @@ def tune(
     fitted, said = _temperature(temperature, seen, truth, split, target, has_copies=bool(copied))
     policy = Policy(
         temperature=fitted,
-        score=kind,
-        novelty=_novelty(seen, truth, novelty_output or "") if wanted else None,
+        score=score,
+        budget=budget,
+        novelty=None if novelty_on is None else _novelty(seen, truth, novelty_on),
     )
     rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
     new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
     evidence = _evidence(seen, policy, None if read is None else truth, group)
-    chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors, once[rest], novelty=wanted)
+    chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors or {}, once[rest], novelty=wanted)
     reason = _named(chosen.promise.reason, seen.edge.labels)
     promise = msgspec.structs.replace(chosen.promise, reason=reason)
     policy = msgspec.structs.replace(policy, threshold=chosen.threshold)
@@ -174,7 +219,8 @@ def tune(
     tally = Tally(truth[rest], shown.edge_correct, shown.cloud_right, up[rest], shown.group)
     prices = (target.cloud_usd, target.error_usd) if isinstance(target, Prices) else None
     curve = curve_with(shown, tally, policy.threshold, seen.edge.labels, prices)
-    notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *seen.notes)
+    kept, uncounted = _of_budget(budget, curve.chosen.escalated)
+    notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *uncounted, *seen.notes)
     return Tuned(
         file=PolicyFile(
             policy=policy,
@@ -194,6 +240,7 @@ def tune(
             *copied,
             *doubts_of(curve.baselines),
             *(_named(line, seen.edge.labels) for line in chosen.warnings),
+            *kept,
         ),
         cost=seen.cost,
         rows=seen.rows,
@@ -223,13 +270,14 @@ def _bound_of(differs: Array, group: Array | None, alpha: float) -> float:
     return spread.high
 
 
-def _target(
+def target_of(
     max_loss: float | str | None,
-    alpha: float,
+    alpha: float | str,
     escalate: float | str | None,
-    cloud_price: float | None,
-    error_price: float | None,
+    cloud_price: float | None = None,
+    error_price: float | None = None,
 ) -> Target:
+    """The one target that the arguments of `tune` name. Raises Misconfigured (HAL-101, HAL-102)."""
     if (cloud_price is None) != (error_price is None):
         raise Misconfigured(
             "HAL-102",
@@ -250,7 +298,7 @@ def _target(
     if cloud_price is not None and error_price is not None:
         return Prices(cloud_price, error_price)
     loss = DEFAULT_MAX_LOSS if max_loss is None else as_share("max_loss", max_loss)
-    return MaxLoss(loss, alpha)
+    return MaxLoss(loss, as_share("alpha", alpha))
 
 
 def _temperature(
@@ -291,6 +339,19 @@ def _of_novelty(new: Array, policy: Policy) -> tuple[str, ...]:
     return (
         f"novelty on {what}: {percent(float(new.mean()))} of these rows go up for being unlike the others",
     )
+
+
+def _of_budget(budget: EscalationBudget | None, wanted: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to be wary of, and what to know, of a budget where this share of the rows wants up."""
+    if budget is None:
+        return (), ()
+    note = "the budget is not counted in these figures; an evaluation replays it"
+    if budget.share is None or wanted <= budget.share:
+        return (), (note,)
+    told = (
+        f"{percent(wanted)} of these rows want up and the budget lets {percent(budget.share)} go: the others"
+    )
+    return (f"{told} keep the edge's answer, and no promise covers them",), (note,)
 
 
 def _evidence(seen: Gathered, policy: Policy, label: Array | None, group: Array | None) -> Evidence:
@@ -345,23 +406,27 @@ def _chosen(
     return msgspec.structs.replace(found, warnings=(*found.warnings, said))
 
 
-def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int) -> dict[int, float]:
-    """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not."""
+def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int | None) -> dict[int, float]:
+    """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not.
+
+    `classes` counts them, None where that is known only if they have names.
+    """
     if not isinstance(asked, Mapping):
         raise Misconfigured(
             "HAL-102", f"class_floors must name a recall by class, {{'V': 0.9}}, got {asked!r}"
         )
     names = list(edge.labels or ())
+    most = len(names) or classes or math.inf
     found = {}
     for key, given in asked.items():
         recall = as_share(f"the recall floor of class {key!r}", given)
         if isinstance(key, str) and key in names:
             found[names.index(key)] = recall
-        elif (isinstance(key, Integral) or _is_number_of_class(key, names)) and 0 <= int(key) < classes:
+        elif (isinstance(key, Integral) or _is_number_of_class(key, names)) and 0 <= int(key) < most:
             found[int(key)] = recall
         else:
             what = "label" if names and isinstance(key, str) else "class"
-            known = ", ".join(names) or f"0 to {classes - 1}"
+            known = ", ".join(names) or f"0 to {most - 1:g}"
             raise Misconfigured(
                 "HAL-102", f"class_floors: {key!r} is no {what} of {edge.ref}; known are {known}"
             )

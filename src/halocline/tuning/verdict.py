@@ -35,7 +35,8 @@ def check_promise(
     `untested` says why these rows or models cannot test a promised loss; the rows tuned on test nothing.
     """
     if promise is None or promise.scope == "none":
-        return PromiseCheck("none", "nothing was promised")
+        why = "" if promise is None else promise.reason
+        return PromiseCheck("none", why or "nothing was promised")
     if same_rows:
         return PromiseCheck("none", f"not tested: {untested}")
     if promise.max_loss is None:

@@ -72,8 +72,8 @@ def encode_model_metadata(
 
     How to read the scores travels in the `parameters` of the output that holds them; outputs that are
     answered only where a request names them are marked there as `on_request`. What the input means travels
-    in the model's `parameters`, as `halocline_input`, and as `halocline_output` how the outputs of a task
-    other than classification are read.
+    in the model's `parameters`, as JSON under `halocline_input`, and how to read the outputs of another
+    task under `halocline_output`.
     """
     own = (spec.ref.version,) if spec.ref.version else ()
     return msgspec.json.encode(
@@ -86,9 +86,12 @@ def encode_model_metadata(
                 *(_tensor(tensor) | _output_parameters(spec, tensor) for tensor in spec.outputs),
                 *(_tensor(tensor) | {"parameters": {"on_request": True}} for tensor in on_request),
             ],
-            "parameters": {"version": spec.ref.version, "task": spec.task}
-            | _input_parameter(spec)
-            | _output_parameter(spec),
+            "parameters": {
+                "version": spec.ref.version,
+                "task": spec.task,
+                **_input_parameter(spec),
+                **_output_form(spec),
+            },
         }
     )
 
@@ -117,8 +120,8 @@ def decode_model_metadata(body: Buffer, *, input_stated: bool = False) -> ModelS
         score_output=scores.name if scores else None,
         score_kind=_known_score_kind(scores.parameters.score_kind if scores and scores.parameters else None),
         task=task,
-        input=None if input_stated else _input(own.halocline_input),
         output=_known_output(task, own.halocline_output),
+        input=None if input_stated else _input(own.halocline_input),
     )
 
 
@@ -262,7 +265,11 @@ def _input(told: object) -> Input | None:
     try:
         return input_from_json(told)
     except Misconfigured as error:
-        raise _not_metadata("model", error) from None
+        raise Rejected(
+            "HAL-405",
+            f"what the server says of its input is not understood ({error.message}). "
+            "Say it in its place: connect(…, input=…)",
+        ) from None
 
 
 def _is_on_request(tensor: _Tensor) -> bool:
@@ -305,7 +312,7 @@ def _known_task(name: object) -> Task:
     return next((task for task in Task if task == name), Task.CLASSIFY)
 
 
-def _output_parameter(spec: ModelSpec) -> dict[str, str]:
+def _output_form(spec: ModelSpec) -> dict[str, str]:
     if spec.output is None:
         return {}
     return {"halocline_output": msgspec.json.encode(spec.output, order="deterministic").decode()}

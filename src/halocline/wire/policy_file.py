@@ -14,7 +14,7 @@ from halocline.wire import novelty_file
 from halocline.wire.policy_form import CHANGED, VERSION, Form, PolicyFile, flat, known_at, tables
 from halocline.wire.toml import Value, comment, document
 
-__all__ = ["CHANGED", "PolicyFile", "diff_policy", "read_policy", "write_policy"]
+__all__ = ["CHANGED", "PolicyFile", "check_place", "diff_policy", "read_policy", "write_policy"]
 
 MAX_FILE_BYTES = 1 << 20
 """A policy is a page; what is larger is something else."""
@@ -64,6 +64,13 @@ def write_policy(path: str | os.PathLike[str], policy_file: PolicyFile, warnings
             old.unlink(missing_ok=True)
     except OSError as exc:
         raise Misconfigured("HAL-110", f"{file} cannot be written: {exc.strerror or exc}") from exc
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raise Misconfigured (HAL-110) where no policy could be written, before it is made."""
+    folder = Path(path).expanduser().parent
+    if not folder.is_dir():
+        raise Misconfigured("HAL-110", f"{path} cannot be written: there is no folder {folder}")
 
 
 def diff_policy(old: PolicyFile, new: PolicyFile) -> list[str]:

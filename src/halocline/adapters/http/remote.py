@@ -42,8 +42,8 @@ def connect(
     labels: Sequence[str] | None = None,
     scores: str | None = None,
     score_output: str | None = None,
-    task: "Task | str | Output | None" = None,
     input: Input | None = None,  # noqa: A002 - the word of the description
+    task: "Task | str | Output | None" = None,
     max_connections: int = 4,
     max_batch: int = 32,
     connect_timeout_s: float = 2.0,
@@ -55,11 +55,11 @@ def connect(
     Returns at once: look-up, connect, TLS and the model's metadata are done in the background.
     `token` is a reference, `env:NAME` or `file:PATH`; `ca` a file of authorities to trust instead of the
     system's; `cert` the client certificate, a PEM file with its key or (certificate, key). `labels`,
-    `scores` ("probabilities", "logits", "log_probabilities"), `score_output`, `input` (what its one input
-    means: how a raw sample becomes its tensor) and `task` (as in `load`: what a model does that is no
-    classifier) say what the server's metadata does not. Calls that wait while others are in flight travel
-    together, up to `max_batch` rows; answers are awaited for `late_s` seconds after their caller's deadline.
-    `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
+    `scores` ("probabilities", "logits", "log_probabilities"), `score_output` and `input` (what its one
+    input means: how a raw sample becomes its tensor) say what the server's metadata does not, and `task`,
+    as in `load`, what a model does that is no classifier. Calls that wait while others are in flight travel
+    together, up to `max_batch` rows; answers are awaited for `late_s` seconds after their caller's
+    deadline. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
 
     Raises Misconfigured (HAL-101, HAL-102, HAL-104, HAL-105, HAL-106, HAL-402) for wrong arguments,
     never for what the server does.
@@ -83,8 +83,8 @@ def connect(
         labels=None if labels is None else tuple(labels),
         score_kind=None if scores is None else ScoreKind(scores),
         score_output=score_output,
-        task=task if task is None else _task(task),
         input=input,
+        task=task if task is None else _task(task),
     )
     return RemoteModel(target, stated, max_connections, max_batch, connect_timeout_s, late_s)
 
@@ -101,8 +101,8 @@ class _Stated(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] | None
     score_kind: ScoreKind | None
     score_output: str | None
-    task: "tuple[Task, Output | None] | None"
     input: Input | None
+    task: "tuple[Task, Output | None] | None"
 
     def over(self, spec: ModelSpec) -> ModelSpec:
         task, output = self.task or (spec.task, spec.output)

@@ -33,14 +33,14 @@ class DescribedInput:
     def one(self, sample: Any) -> dict[str, Array]:
         """The feed of one row."""
         if not isinstance(sample, Mapping):
-            return self._made(self._prepare(sample))
+            return self._ready.one(self._prepare(sample))
         given = self._given(sample)
         files = _files(given)
         if files is None:
             return self._ready.one(sample)
         if len(files) != 1:
             raise Rejected("HAL-301", f"{self._model}: {len(files)} rows where one sample is asked")
-        return self._made(self._prepare(files[0]))
+        return self._ready.one(self._prepare(files[0]))
 
     def many(self, batch: Any) -> dict[str, Array]:
         """The feed of a batch; an error names the row that it is about."""
@@ -68,9 +68,6 @@ class DescribedInput:
         if len({row.shape for row in rows}) > 1:
             raise Rejected("HAL-301", f"{self._model}: the rows differ in shape: {_shapes(rows)}")
         return self._ready.many({self._name: np.stack(rows)})
-
-    def _made(self, row: Array) -> dict[str, Array]:
-        return self._ready.one(row)
 
     def _given(self, named: Mapping[str, Any]) -> Any:
         check_names(named, (self._name,), self._model)

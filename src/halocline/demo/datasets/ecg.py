@@ -93,7 +93,7 @@ def read_ecg(folder: Path) -> Parts:
     def of(records: tuple[int, ...]) -> Rows:
         # Beats of all the patients as they come in: by time, not one patient after the other.
         mine = np.flatnonzero(np.isin(record, records))
-        found = [_features(beats[own], rr[own]) for own in (np.flatnonzero(record == one) for one in records)]
+        found = [features(beats[own], rr[own]) for own in (np.flatnonzero(record == one) for one in records)]
         by_record = np.concatenate([np.flatnonzero(record == one) for one in records])
         x = np.zeros((len(record), SUMMARY.stop), np.float32)
         x[by_record] = np.concatenate(found)
@@ -103,7 +103,7 @@ def read_ecg(folder: Path) -> Parts:
     return Parts(train=of(DS1), tune=None, test=of(DS2))
 
 
-def _features(beats: Array, rr_s: Array) -> Array:
+def features(beats: Array, rr_s: Array) -> Array:
     """Float32 `[beats, 136]` of one patient's beats: how each differs from the usual one, and its summary."""
     if not len(beats):
         return np.zeros((0, SUMMARY.stop), np.float32)

@@ -38,10 +38,16 @@ def read_fashion(folder: Path) -> Parts:
     return Parts(train=known.where(np.arange(cut)), tune=known.where(np.arange(cut, len(known))), test=test)
 
 
-def _part(folder: Path, part: str) -> Rows:
+def pictures_of(folder: Path, part: str) -> tuple[Array, Array]:
+    """Uint8 pixels `[rows, 784]` and classes int64 of "train" or "test". Raises Misconfigured (HAL-304)."""
     pictures = read_array(folder / f"{part}_images.npy.xz")
     labels = read_array(folder / f"{part}_labels.npy")
     pictures = pictures.reshape(len(pictures), -1)
     check_rows(folder / f"{part}_images.npy.xz", pictures, (len(labels), SIDE * SIDE))
+    return pictures, labels.astype(np.int64)
+
+
+def _part(folder: Path, part: str) -> Rows:
+    pictures, labels = pictures_of(folder, part)
     pixels: Array = pictures.astype(np.float32) / 255
-    return Rows(pixels, labels.astype(np.int64), np.arange(len(labels)))
+    return Rows(pixels, labels, np.arange(len(labels)))

@@ -14,17 +14,30 @@ INPUT = "x"
 SCORES = "probabilities"
 FEATURES = "features"
 """The output that holds the last hidden layer of the first network: what novelty is measured on."""
+EXCESS = "score"
+"""The output of one network of two classes that says how much more the second is meant, in logits."""
 
 
 def to_onnx(
-    networks: Sequence[Network], lens: Patches | None, inputs: int, labels: Sequence[str], *, features: bool
+    networks: Sequence[Network],
+    lens: Patches | None,
+    inputs: int,
+    labels: Sequence[str],
+    *,
+    features: bool,
+    row: Sequence[int] | None = None,
+    excess: bool = False,
 ) -> bytes:
-    """The mean of the networks' probabilities, and with `features` their last hidden layer too."""
+    """The mean of the networks' probabilities, and with `features` their last hidden layer too.
+
+    `row` is the shape of one row where that is not flat; `excess` adds the output EXCESS.
+    """
     from onnx import TensorProto, helper
     from onnx.checker import check_model
 
     graph = _Graph()
-    seen, width = (INPUT, inputs) if lens is None else _look(graph, lens)
+    given = INPUT if row is None else graph.node("Flatten", INPUT, output="flat")
+    seen, width = (given, inputs) if lens is None else _look(graph, given, lens)
     alone = len(networks) == 1
     told = [_write(graph, at, network, seen, width, alone) for at, network in enumerate(networks)]
     # Softmax of the mean's logarithm is the mean, and readers of graphs know by it what the scores are.
@@ -36,11 +49,15 @@ def to_onnx(
         hidden = networks[0].weights[-1].shape[0]
         graph.node("Identity", _hidden(0, networks[0]), output=FEATURES)
         outputs.append(helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["n", hidden]))
+    if excess:
+        first, more = _logits(0, networks[0]), np.array([[-1], [1]], np.float32)
+        graph.node("MatMul", first, graph.constant("more", more), output=EXCESS)
+        outputs.append(helper.make_tensor_value_info(EXCESS, TensorProto.FLOAT, ["n", 1]))
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "halocline",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", inputs])],
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", *(row or (inputs,))])],
             outputs,
             graph.constants,
         ),
@@ -71,11 +88,11 @@ class _Graph:
         return name
 
 
-def _look(graph: _Graph, lens: Patches) -> tuple[str, int]:
+def _look(graph: _Graph, given: str, lens: Patches) -> tuple[str, int]:
     """The answers of the filters, as `patches.look` gives them, and how many there are."""
     filters = lens.weight.shape[1]
     shape = graph.constant("picture_shape", np.array([-1, 1, lens.side, lens.side], np.int64))
-    picture = graph.node("Reshape", INPUT, shape, output="picture")
+    picture = graph.node("Reshape", given, shape, output="picture")
     weight = graph.constant("filters", np.ascontiguousarray(lens.weight.T).reshape(filters, 1, SIZE, SIZE))
     answers = graph.node(
         "Conv", picture, weight, graph.constant("quiet", lens.bias), output="answers", pads=[MARGIN] * 4
@@ -105,3 +122,7 @@ def _write(graph: _Graph, at: int, network: Network, value: str, inputs: int, al
 
 def _hidden(at: int, network: Network) -> str:
     return f"hidden{at}_{len(network.weights) - 2}"
+
+
+def _logits(at: int, network: Network) -> str:
+    return f"linear{at}_{len(network.weights) - 1}"

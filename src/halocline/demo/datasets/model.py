@@ -28,9 +28,19 @@ class Trained(msgspec.Struct, frozen=True, eq=False):
         """Class probabilities float32 `[rows, classes]`."""
         return network.scores(self.networks, x if self.lens is None else patches.look(self.lens, x))
 
-    def to_onnx(self, inputs: int, labels: Sequence[str], *, features: bool) -> bytes:
-        """The same as a file; `features` adds the last hidden layer as an output."""
-        return graph.to_onnx(self.networks, self.lens, inputs, labels, features=features)
+    def to_onnx(
+        self,
+        inputs: int,
+        labels: Sequence[str],
+        *,
+        features: bool,
+        row: Sequence[int] | None = None,
+        excess: bool = False,
+    ) -> bytes:
+        """The same as a file; what `features`, `row` and `excess` mean, `graph.to_onnx` says."""
+        return graph.to_onnx(
+            self.networks, self.lens, inputs, labels, features=features, row=row, excess=excess
+        )
 
 
 def train(x: Array, y: Array, classes: int, recipe: Recipe, seed: int) -> Trained:

@@ -32,7 +32,9 @@ TEST_TAKES = frozenset(range(5))
 TUNE_TAKES = frozenset(range(5, 10))
 
 
-class _Take(msgspec.Struct, frozen=True):
+class Take(msgspec.Struct, frozen=True):
+    """One recording of one digit: its place, in samples, among those of its speaker."""
+
     speaker: str
     digit: int
     take: int
@@ -43,7 +45,7 @@ class _Take(msgspec.Struct, frozen=True):
 def speech_files(folder: Path) -> tuple[str, ...]:
     """The files that the set consists of, by its index. Raises Misconfigured (HAL-304)."""
     check_folder(folder, FILES, "the spoken digits")
-    names = tuple(f"{speaker}.flac" for speaker in _speakers(_index(folder)))
+    names = tuple(f"{speaker}.flac" for speaker in _speakers(index_of(folder)))
     check_folder(folder, names, "the spoken digits")
     return (*FILES, *names)
 
@@ -81,12 +83,13 @@ def log_mel(sound: Array) -> Array:
     return np.append(seen.ravel(), np.log(len(picture) * HOP / RATE_HZ + 0.05)).astype(np.float32)
 
 
-def _read(folder: Path) -> tuple[list[_Take], Rows]:
+def recordings(folder: Path) -> tuple[list[Take], list[Array]]:
+    """Every take, and float32 at 8 kHz what was said. Raises Misconfigured (HAL-103, HAL-304)."""
     need("sound", "soundfile", what="the spoken digits")
     speech_files(folder)
-    takes = _index(folder)
+    takes = index_of(folder)
     speakers = _speakers(takes)
-    sounds = {speaker: _decode(folder / f"{speaker}.flac") for speaker in speakers}
+    sounds = {speaker: decode(folder / f"{speaker}.flac") for speaker in speakers}
     for take in takes:
         if not 0 <= take.start <= take.start + take.length <= len(sounds[take.speaker]) or not take.length:
             raise Misconfigured(
@@ -94,16 +97,23 @@ def _read(folder: Path) -> tuple[list[_Take], Rows]:
                 f"{folder / 'index.csv'} has samples {take.start} to {take.start + take.length} of "
                 f"{take.speaker}.flac, which holds {len(sounds[take.speaker])}. Do they belong together?",
             )
-    x = np.stack([log_mel(sounds[take.speaker][take.start : take.start + take.length]) for take in takes])
+    return takes, [sounds[take.speaker][take.start : take.start + take.length] for take in takes]
+
+
+def _read(folder: Path) -> tuple[list[Take], Rows]:
+    takes, sounds = recordings(folder)
+    speakers = _speakers(takes)
+    x = np.stack([log_mel(sound) for sound in sounds])
     y = np.array([take.digit for take in takes], np.int64)
     return takes, Rows(x, y, np.array([speakers.index(take.speaker) for take in takes], np.int64))
 
 
-def _index(folder: Path) -> list[_Take]:
+def index_of(folder: Path) -> list[Take]:
+    """The recordings by take, digit and speaker. Raises Misconfigured (HAL-304)."""
     path = folder / "index.csv"
     try:
         with path.open(newline="") as file:
-            takes = [msgspec.convert(row, _Take, strict=False) for row in csv.DictReader(file)]
+            takes = [msgspec.convert(row, Take, strict=False) for row in csv.DictReader(file)]
     except (OSError, ValueError, csv.Error) as exc:
         raise Misconfigured(
             "HAL-304", f"{path} is not a table of speaker, digit, take, start and length ({exc})"
@@ -114,11 +124,12 @@ def _index(folder: Path) -> list[_Take]:
     return sorted(takes, key=lambda take: (take.take, take.digit, take.speaker))
 
 
-def _speakers(takes: list[_Take]) -> list[str]:
+def _speakers(takes: list[Take]) -> list[str]:
     return sorted({take.speaker for take in takes})
 
 
-def _decode(path: Path) -> Array:
+def decode(path: Path) -> Array:
+    """All that one speaker says, float32 `[samples]`. Raises Misconfigured (HAL-304)."""
     import soundfile
 
     try:

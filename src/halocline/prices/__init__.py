@@ -54,11 +54,11 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_prices(path: Path | None = None) -> Prices:
-    """The prices of that file, or those that come with the demo. Raises Misconfigured (HAL-304)."""
-    where = path or resources.files("halocline.demo").joinpath("prices.toml")
+    """The prices of that file, or the list prices that come along. Raises Misconfigured (HAL-304)."""
+    where = path or resources.files("halocline.prices").joinpath("prices.toml")
     try:
         return msgspec.convert(tomllib.loads(where.read_text(encoding="utf-8")), Prices)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
         raise Misconfigured(
-            "HAL-304", f"{where} is not a file of prices: {fault}. Start from the one in halocline/demo"
+            "HAL-304", f"{where} is not a file of prices: {fault}. Start from the one in halocline/prices"
         ) from fault
