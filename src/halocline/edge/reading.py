@@ -75,7 +75,7 @@ class EdgeReader:
                 "HAL-202",
                 f"{spec.ref}: its graph does not show whether "
                 f"{spec.score_output or 'the output'} holds logits or probabilities. "
-                'Try load(…, scores="logits") or scores="probabilities"; or the task of no classifier: '
+                'Try load(…, scores="logits") or scores="probabilities"; or what else it does: '
                 "load(…, task=DetectOutput(…)), RegressOutput(…) or ScoreOutput(…)",
             )
         self.score_at = self._names.index(spec.score_output) if spec.score_output in self._names else 0
