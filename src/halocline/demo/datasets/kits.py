@@ -89,7 +89,6 @@ PHOTOS = Kit(
         is_scaled=True,
         is_turned=True,
     ),
-    share=0.25,
 )
 SPEECH = Kit(
     name="speech",
@@ -108,7 +107,6 @@ SPEECH = Kit(
         is_scaled=True,
         is_turned=True,
     ),
-    share=0.25,
 )
 ECG = Kit(
     name="ecg",
@@ -123,7 +121,6 @@ ECG = Kit(
         is_scaled=True,
         is_turned=True,
     ),
-    share=0.25,
 )
 _HOURS_6, _HOUR = 72, 12
 MACHINE = Kit(
@@ -144,7 +141,6 @@ MACHINE = Kit(
         recipe=Recipe(hidden=(), epochs=60, decay=10.0),
         is_scaled=True,
     ),
-    share=0.2,
     task=Task.SCORE,
 )
 STATE = msgspec.structs.replace(MACHINE, name="machine-state", task=Task.CLASSIFY)
