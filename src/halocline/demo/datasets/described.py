@@ -42,8 +42,8 @@ class Kit(msgspec.Struct, frozen=True, kw_only=True):
     """A set of raw samples and the two models for it.
 
     `read` takes the folder of the real set, of which `files` says what it needs; `made` gives small made
-    samples of that kind; `write` leaves samples as files. `share` of them should go up. A task other than
-    classify has two classes, of which the second is the anomaly.
+    samples of that kind; `write` leaves samples as files. With the task score there are two classes, of which
+    the second is the anomaly.
     """
 
     name: str
@@ -53,7 +53,6 @@ class Kit(msgspec.Struct, frozen=True, kw_only=True):
     write: Callable[[Raw, tuple[str, ...], Path], Path]
     edge: Side
     cloud: Side
-    share: float
     task: Task = Task.CLASSIFY
 
 

@@ -69,7 +69,8 @@ def beats() -> RawParts:
         y = rng.choice(5, rows, p=[0.7, 0.1, 0.12, 0.05, 0.03])
         size = rng.uniform(150, 300) * rng.uniform(0.8, 1.2, (rows, 1))
         wave = shapes[y] * size + rng.normal(0, 45, (rows, ecg.SAMPLES))
-        rr_s = 0.8 - 0.1 * (y == 1)[:, None] * [1, -1, 0] + rng.normal(0, 0.05, (rows, 3))
+        early_s = np.array([0.0, 0.1, 0.15, 0.0, 0.0])[y]
+        rr_s = 0.8 - early_s[:, None] * [1, -1, 0] + rng.normal(0, 0.07, (rows, 3))
         samples.append(ecg.features(wave, rr_s))
         classes.append(y)
     groups = [f"{person}" for person in range(people) for _ in range(rows)]

@@ -38,6 +38,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     augment: Augment | None = None
 
 
+def as_facts(recipe: Recipe) -> dict[str, object]:
+    """The recipe as plain values, for a name that depends on it."""
+    plain = msgspec.structs.asdict(recipe)
+    return {
+        name: getattr(value, "__name__", value) if callable(value) else value for name, value in plain.items()
+    }
+
+
 class Network(msgspec.Struct, frozen=True, eq=False):
     """Dense layers with ReLU between them; weights float32 `[inputs, outputs]`, biases `[outputs]`."""
 

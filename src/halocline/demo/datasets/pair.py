@@ -13,6 +13,7 @@ from halocline.demo.cache import kept, key
 from halocline.demo.datasets.catalogue import Dataset
 from halocline.demo.datasets.files import digest
 from halocline.demo.datasets.model import Trained, train
+from halocline.demo.datasets.network import as_facts
 from halocline.demo.datasets.rows import Parts, Rows
 from halocline.extras import need
 from halocline.folders import cache_folder
@@ -78,14 +79,12 @@ def trained_pair(dataset: Dataset, folder: Path, *, seed: int = 0) -> Pair:
 
 def _facts(dataset: Dataset) -> dict[str, object]:
     """What the models depend on besides the data."""
-    recipes = {"edge": dataset.edge, "cloud": dataset.cloud}
-    facts: dict[str, object] = {"share": dataset.share, "labels": dataset.labels}
-    for tier, recipe in recipes.items():
-        facts[tier] = {
-            name: getattr(value, "__name__", value) if callable(value) else value
-            for name, value in msgspec.structs.asdict(recipe).items()
-        }
-    return facts
+    return {
+        "share": dataset.share,
+        "labels": dataset.labels,
+        "edge": as_facts(dataset.edge),
+        "cloud": as_facts(dataset.cloud),
+    }
 
 
 class _Manifest(msgspec.Struct, frozen=True):

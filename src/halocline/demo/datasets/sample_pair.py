@@ -7,11 +7,12 @@ import msgspec
 from halocline.demo.cache import kept, key
 from halocline.demo.datasets.described import Kit, write_models
 from halocline.demo.datasets.files import digest
+from halocline.demo.datasets.network import as_facts
 from halocline.extras import need
 from halocline.folders import cache_folder
 
-RECIPE = 4
-"""Raised when training or what is written changes, so that no cached pair of an older recipe is taken."""
+RECIPE = 5
+"""Raised when training, the made samples or what is written changes, so that no older pair is taken."""
 
 
 class SamplePair(msgspec.Struct, frozen=True):
@@ -34,7 +35,10 @@ def sample_pair(kit: Kit, folder: Path | None, *, seed: int = 0) -> SamplePair:
     """
     need("demo", "onnx", "threadpoolctl", "sklearn", what=f"the {kit.name} models")
     data = "made" if folder is None else digest(folder, kit.files(folder))
-    known = key(RECIPE, kit.name, seed, data)
+    sides = [
+        (side.input, as_facts(side.recipe), side.is_scaled, side.is_turned) for side in (kit.edge, kit.cloud)
+    ]
+    known = key(RECIPE, kit.task, msgspec.json.encode(sides).hex(), seed, data)
     where = cache_folder() / f"{kit.name}-pair-{known}"
     return kept(where, lambda building: _write(building, kit, folder, seed), _read)
 
