@@ -17,7 +17,7 @@ from halocline.data.keys import key_of
 from halocline.decide.told import counted
 from halocline.records import Array
 
-BOXES = "classes are measured there; calibrate a detector in a program: halocline.tuning.detection"
+BOXES = "it counts classes; for detectors, in a program: halocline.tuning.tasks.tune_task"
 _LARGE_SHARE = 0.5
 """A group with more than this share of the rows decides what is said of all of them."""
 
