@@ -66,6 +66,11 @@ def test_neither_tier_is_perfect_and_the_cloud_is_better(written, kind):
     trial = hc.try_(edge, cloud, rows.samples, rows.labels, rows.groups, max_loss=0.05, cache=False)
     assert 0.6 < trial.edge_alone.accuracy.value < trial.cloud_alone.accuracy.value - 0.05
     assert 0.1 < trial.escalated.value < 0.9
+    ready = trial.times.prepare_s
+    assert (ready is None) == (kind == "classifier")  # whose rows are tensors
+    assert trial.edge_alone.typical_s == pytest.approx(
+        trial.times.edge_s.p50_s + (ready.p50_s if ready else 0.0)
+    )
     assert not rows.bad
 
 

@@ -41,8 +41,13 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Times(msgspec.Struct, frozen=True, kw_only=True):
-    """How long each part takes: both tiers as measured here, the link as modelled."""
+    """How long each part takes: both tiers as measured here, the link as modelled.
 
+    `prepare_s` is what a raw sample takes to become a tensor, once for each tier that is asked; None where
+    rows came as tensors.
+    """
+
+    prepare_s: Latency | None
     edge_s: Latency
     cloud: Timing
     link: LinkModel

@@ -20,6 +20,7 @@ from halocline.stats.bounds import Estimate, wilson
 from halocline.stats.paired import paired_difference
 from halocline.trial.link import LinkModel, link_named
 from halocline.trial.look import Kind, Look, check_kind, look_of
+from halocline.trial.preparing import preparing
 from halocline.trial.raw import look_of_raw
 from halocline.trial.result import Commands, Data, Times, Trial
 from halocline.trial.samples import Sample, label_of, moves_of, picked
@@ -123,6 +124,7 @@ def try_(
         data=_data(seen, choosing, group, has_labels=y is not None, seed=seed),
         samples=shown.samples(gallery, seed),
         is_remote=isinstance(cloud, RemoteCloud),
+        prepare=preparing(edge, x, seen.places),
         single_group=group is not None and len(np.unique(group)) == 1,
     )
 
@@ -240,6 +242,7 @@ def _trial(
     samples: tuple[Sample, ...],
     single_group: bool,
     is_remote: bool,
+    prepare: Latency | None,
 ) -> Trial:
     tuned, evaluation = shown.tuned, shown.evaluation
     gain, edge_gain = shown.difference(TIERED, CLOUD), shown.difference(EDGE, CLOUD)
@@ -265,8 +268,9 @@ def _trial(
         )
     )
     link_s = link.call_s(seen.row_bytes)
-    call_s = link_s + timing.latency.p50_s
-    edge_s = seen.edge_s.p50_s
+    ready_s = 0.0 if prepare is None else prepare.p50_s
+    call_s = ready_s + link_s + timing.latency.p50_s
+    edge_s = ready_s + seen.edge_s.p50_s
 
     def way(figures: Figures, up: float, typical_s: float, slowest_s: float | None) -> Way:
         return Way(
@@ -293,7 +297,7 @@ def _trial(
         gain=gain,
         edge_gain=edge_gain,
         moves=moves_of(shown.up, shown.edge_right, shown.cloud_right),
-        times=Times(edge_s=seen.edge_s, cloud=timing, link=link, link_s=link_s),
+        times=Times(prepare_s=prepare, edge_s=seen.edge_s, cloud=timing, link=link, link_s=link_s),
         up_bytes=seen.row_bytes,
         calls_per_day=calls_per_day,
         prices=prices,

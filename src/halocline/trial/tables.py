@@ -8,6 +8,7 @@ from halocline.stats.bounds import Estimate
 from halocline.trial.result import Trial
 from halocline.trial.ways import Way
 from halocline.trial.words import count, figure, interval, megabytes, milliseconds, percent, short, usd
+from halocline.tuning.gather import Latency
 
 MOST_CLASSES = 12
 
@@ -34,11 +35,14 @@ def time_table(trial: Trial) -> str:
     times = trial.times
     edge, cloud = times.edge_s, times.cloud.latency
     longest = max(trial.tiered.slowest_s or 0.0, trial.cloud_alone.typical_s)
+    ready = [] if times.prepare_s is None else [("ready", times.prepare_s.p50_s)]
+    here = [*ready, ("edge", edge.p50_s)]
+    there = [*ready, ("link", times.link_s), ("cloud", cloud.p50_s)]
     bars = [
-        ("edge alone", [("edge", edge.p50_s)]),
-        ("tiered, stays", [("edge", edge.p50_s)]),
-        ("tiered, goes up", [("edge", edge.p50_s), ("link", times.link_s), ("cloud", cloud.p50_s)]),
-        ("cloud alone", [("link", times.link_s), ("cloud", cloud.p50_s)]),
+        ("edge alone", here),
+        ("tiered, stays", here),
+        ("tiered, goes up", [*here, *there]),
+        ("cloud alone", there),
     ]
     totals = (
         trial.edge_alone.typical_s,
@@ -54,7 +58,7 @@ def time_table(trial: Trial) -> str:
     )
     rate = figure(times.link.up_bits_per_s, f"{times.link.up_bits_per_s / 1e6:g} Mbit/s")
     return (
-        f'<div class="times">{drawn}</div><ul class="legend">'
+        f'<div class="times">{drawn}</div><ul class="legend">{_of_preparing(times.prepare_s)}'
         f'<li><i class="edge"></i><span><b>edge</b>, the model alone, measured here: '
         f"{milliseconds(edge.p50_s)} at the median, {milliseconds(edge.p99_s)} at the 99th percentile"
         "</span></li>"
@@ -66,6 +70,16 @@ def time_table(trial: Trial) -> str:
         f"calls{_of_network(trial)}</span></li></ul>"
         f"<p>On average a tiered answer takes {milliseconds(trial.tiered.typical_s)}, the cloud's "
         f"{milliseconds(trial.cloud_alone.typical_s)}.</p>"
+    )
+
+
+def _of_preparing(took: Latency | None) -> str:
+    if took is None:
+        return ""
+    return (
+        '<li><i class="ready"></i><span><b>preparing</b> a sample for the edge, measured here: '
+        f"{milliseconds(took.p50_s)} at the median, {milliseconds(took.p99_s)} at the 99th percentile; "
+        "counted for each tier that is asked</span></li>"
     )
 
 
