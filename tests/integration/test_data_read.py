@@ -252,6 +252,15 @@ def test_a_series_is_cut_into_windows_that_keep_to_their_group(tmp_path):
     refused(path, "HAL-322", "Did you mean 'value'?", series=Series(3, 1, ("valu",)))
 
 
+def test_windows_that_overlap_are_no_independent_rows(tmp_path):
+    (tmp_path / "heat.csv").write_text("value\n" + "".join(f"{at}\n" for at in range(200)))
+    found = read(tmp_path / "heat.csv", series=Series(window=4, hop=1))
+    assert len(found) == 197
+    assert sorted(set(found.groups)) == [f"block {at}" for at in range(1, 6)]
+    apart = read(tmp_path / "heat.csv", series=Series(window=4))
+    assert apart.groups is None
+
+
 def test_no_window_reaches_over_a_line_that_was_left_out(tmp_path):
     (tmp_path / "s.csv").write_text("value\n1\n2\noops\n4\n5\n6\n")
     found = read(tmp_path / "s.csv", series=Series(2, 1))

@@ -14,7 +14,7 @@ from halocline.data.columns import PATHS, Columns, columns_of
 from halocline.data.dataset import BadRow, Content, Dataset, Kind, Progress, RowNames
 from halocline.data.known import as_array, no_names
 from halocline.data.listed import Listed, read_listed
-from halocline.data.windows import Series, Windows, starts_of
+from halocline.data.windows import Series, Windows, blocks_of, starts_of
 from halocline.errors import Misconfigured
 from halocline.records import Array
 
@@ -38,7 +38,8 @@ def read_table(
     """A column of files, or columns of numbers; label and group beside them, all found by name.
 
     Files are looked for beside the table. With `series` the numbers are cut into windows, each with the
-    label of its last line; a change of group, or a line that cannot be used, ends a series.
+    label of its last line; a change of group, or a line that cannot be used, ends a series. Windows that
+    overlap and have no group are grouped in blocks of neighbours.
     Raises Misconfigured (HAL-304, HAL-320, HAL-321, HAL-322, HAL-325).
     """
     lines = _lines(path)
@@ -154,13 +155,15 @@ def _windowed(path: Path, numbers: Dataset, rows: Array, runs: Array, series: Se
             "HAL-322", f"{path} has no {window} lines in a row of one group, which a window takes"
         )
     last = starts + window - 1
+    overlap = (series.hop or window) < window
+    groups = blocks_of(starts, window) if overlap and numbers.groups is None else None
     return Dataset(
         kind=numbers.kind,
         content=numbers.content,
         samples=Windows(rows, starts, window),
         names=[numbers.names[at] for at in starts],
         labels=None if numbers.labels is None else numbers.labels[last],
-        groups=None if numbers.groups is None else numbers.groups[last],
+        groups=groups if numbers.groups is None else numbers.groups[last],
         bad=numbers.bad,
         unread=numbers.unread,
     )

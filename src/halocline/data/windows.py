@@ -9,6 +9,10 @@ import numpy as np
 from halocline.records import Array
 
 
+BLOCK_WINDOWS = 10
+"""So many windows end to end make a block."""
+
+
 class Series(NamedTuple):
     """How a table of numbers is cut: windows of so many lines, one each `hop` lines (None: `window`).
 
@@ -46,3 +50,13 @@ def starts_of(rows: int, parted: Sequence[Array], length: int, hop: int) -> Arra
     return np.asarray(
         [at for begin, end in spans for at in range(begin, end - length + 1, hop)], dtype=np.int64
     )
+
+
+def blocks_of(starts: Array, length: int) -> Array:
+    """The block of each window, a text: those that begin within the same ten windows' length.
+
+    Windows that overlap share lines, so that one tells little that its neighbour has not told. Counted as
+    so many independent rows they would fake certainty; as groups they do not, but for the few at the
+    border of two blocks.
+    """
+    return np.asarray([f"block {int(at) // (BLOCK_WINDOWS * length) + 1}" for at in starts])
