@@ -447,6 +447,9 @@ def test_a_sound_is_taken_as_wav_and_a_picture_is_not(tmp_path: Path) -> None:
         assert (status, "audio/wav" in answer["error"]) == (415, True)
         status, answer = post(running, "sound", out.getvalue()[:30], "audio/wav")
         assert (status, "HAL-31" in answer["error"]) == (400, True), answer
+        status, answer = post(running, "sound", out.getvalue()[:-400], "audio/wav")
+        assert (status, "HAL-313" in answer["error"]) == (400, True), answer
+        assert "announces 1600 bytes, 1200 are there" in answer["error"]
 
 
 def test_raw_samples_are_held_to_the_limits_of_bodies(pair: Pair) -> None:
