@@ -309,8 +309,9 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "HAL-511": Entry(
         "Two tiers that cannot be served as one model",
-        "The edge model gives no class scores, so there is no output that both tiers could answer.",
-        "Say what its scores are, or use `Tiered` as a library.",
+        "The edge model gives no class scores, and how another task's outputs are read is not said: there is "
+        "no output that both tiers could answer.",
+        "Say what its scores are, or describe its task, or use `Tiered` as a library.",
     ),
     "HAL-512": Entry(
         "A body of a kind that is not taken",

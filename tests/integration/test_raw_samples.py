@@ -268,9 +268,8 @@ def answers(server: Running, model: str, feed: dict[str, np.ndarray], *outputs: 
 
 
 def post(server: Running, model: str, body: bytes, kind: str, **headers: str) -> tuple[int, dict]:
-    status, _, answer = server.ask(
-        "POST", f"/v2/models/{model}/infer", body, {"Content-Type": kind, **headers}
-    )
+    path = model if "?" in model else f"{model}/infer"
+    status, _, answer = server.ask("POST", f"/v2/models/{path}", body, {"Content-Type": kind, **headers})
     return status, json.loads(answer)
 
 
@@ -315,6 +314,51 @@ def test_two_tiers_behind_a_server_say_what_hand_written_preprocessing_says(
         assert status == 200, answer
         (scores,) = answer["outputs"]
         assert EDGE_LABELS[int(np.argmax(scores["data"]))] == label
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "label,tier,reason",
+        "label&outputs=tier,reason",
+        "label%2Ctier,%20reason,tier",
+        "label,tier,reason&a=b",
+    ],
+)
+def test_a_plain_picture_is_answered_with_the_outputs_that_the_query_names(
+    both: Running, pair: Pair, query: str
+) -> None:
+    status, answer = post(both, f"edge/infer?outputs={query}", pair.pictures[0], "image/jpeg")
+    assert status == 200, answer
+    assert [each["name"] for each in answer["outputs"]] == ["label", "tier", "reason"]
+    (label, tier, _) = (each["data"][0] for each in answer["outputs"])
+    assert (tier, label) == pair.by_hand[0]
+
+
+def test_outputs_that_a_query_names_and_the_model_has_not_are_refused_with_those_that_it_has(
+    both: Running, pair: Pair
+) -> None:
+    for query, missing in (("label,tear", "'tear'"), ("", "''"), ("label,", "''")):
+        status, answer = post(both, f"edge/infer?outputs={query}", pair.pictures[0], "image/jpeg")
+        assert status == 400
+        assert f"edge@1 has no output {missing}; it has p, tier, reason" in answer["error"]
+        assert "HAL-501" in answer["error"]
+
+
+def test_a_request_that_names_its_outputs_goes_before_the_query(both: Running, pair: Pair) -> None:
+    encoded = oip.encode_request(as_bytes(pair.pictures[:1]), request_id="r", binary=True)
+    headers = {oip.HEADER_LENGTH: str(encoded.header_bytes)}
+    body = b"".join(encoded.parts)
+    status, came, answer = both.ask("POST", "/v2/models/edge/infer?outputs=tier", body, headers)
+    assert status == 200, answer
+    length = int(came[oip.HEADER_LENGTH.lower()])
+    assert list(oip.decode_response(answer, header_bytes=length).outputs) == ["tier"]
+    encoded = oip.encode_request(as_bytes(pair.pictures[:1]), request_id="r", binary=True, outputs=["label"])
+    headers = {oip.HEADER_LENGTH: str(encoded.header_bytes)}
+    body = b"".join(encoded.parts)
+    status, came, answer = both.ask("POST", "/v2/models/edge/infer?outputs=tier", body, headers)
+    length = int(came[oip.HEADER_LENGTH.lower()])
+    assert list(oip.decode_response(answer, header_bytes=length).outputs) == ["label"]
 
 
 def test_a_ready_tensor_of_the_edge_is_answered_by_a_tiered_server(both: Running, pair: Pair) -> None:
@@ -403,6 +447,9 @@ def test_a_sound_is_taken_as_wav_and_a_picture_is_not(tmp_path: Path) -> None:
         assert (status, "audio/wav" in answer["error"]) == (415, True)
         status, answer = post(running, "sound", out.getvalue()[:30], "audio/wav")
         assert (status, "HAL-31" in answer["error"]) == (400, True), answer
+        status, answer = post(running, "sound", out.getvalue()[:-400], "audio/wav")
+        assert (status, "HAL-313" in answer["error"]) == (400, True), answer
+        assert "announces 1600 bytes, 1200 are there" in answer["error"]
 
 
 def test_raw_samples_are_held_to_the_limits_of_bodies(pair: Pair) -> None:

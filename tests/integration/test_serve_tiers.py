@@ -144,14 +144,14 @@ def test_a_label_map_says_which_of_the_clouds_labels_is_which(edge: Path, tmp_pa
     assert (ended.returncode, "--label-map must be CLOUD=EDGE" in ended.stderr) == (2, True)
 
 
-def test_an_edge_of_another_task_is_refused(edge: Path, tmp_path: Path) -> None:
+def test_a_cloud_of_another_task_is_refused(edge: Path, tmp_path: Path) -> None:
     scorer = saved(tmp_path / "scorer.onnx", ())
     (tmp_path / "scorer.model.toml").write_text(
         'task = "score"\n[score]\noutput = "probabilities"\nthreshold = 0.5\nscale = 0.1\n'
     )
-    ended = start(tiers=tiers(scorer, scorer))
+    ended = start(tiers=tiers(scorer, edge))
     assert ended.returncode == 2
-    assert "HAL-511" in ended.stderr, ended.stderr
+    assert "HAL-332" in ended.stderr, ended.stderr
 
 
 def test_a_cloud_that_is_down_is_no_reason_not_to_start_and_is_used_once_it_is_there(

@@ -8,6 +8,7 @@ import soundfile
 from scipy import signal
 
 from halocline.adapters.decoders import decoders
+from halocline.data.headers import look_at
 from halocline.errors import Rejected
 from halocline.inputs.description import SoundInput
 from halocline.inputs.prepare import prepare_of
@@ -164,11 +165,34 @@ def test_damaged_and_empty_sounds_say_what_they_are(tmp_path):
         assert says in message
 
 
-def test_a_wav_whose_end_is_missing_is_refused():
-    # libsndfile corrects the number of frames by the length of the file: what is left is what is heard.
+def test_a_wav_whose_end_is_missing_is_refused_with_what_it_announces_and_what_is_there(tmp_path):
     data = wav(WAVE)
-    row = prepared(PLAIN, data[: len(data) // 2])
-    assert np.count_nonzero(row) < RATE_HZ / 2 + 1
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(data[:-6000])
+    for sample, there in ((data[:-6000], 10_000), (data[:-2], 15_998), (cut, 10_000)):
+        code, message = refusal(PLAIN, sample)
+        assert code == "HAL-313"
+        assert f"announces 16000 bytes, {there} are there" in message
+    assert "cut.wav" in refusal(PLAIN, cut)[1]
+
+
+@pytest.mark.parametrize(
+    ("riff", "length"),
+    [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (36, 0), (0xFFFFFFFF, 0), (None, 0xFFFFFFFF)],
+)
+def test_a_sound_that_streams_without_a_known_length_is_taken_as_it_is(riff, length):
+    data = bytearray(wav(WAVE))
+    if riff is not None:
+        data[4:8] = riff.to_bytes(4, "little")
+    data[40:44] = length.to_bytes(4, "little")
+    np.testing.assert_array_equal(prepared(PLAIN, bytes(data)), prepared(PLAIN, wav(WAVE)))
+    assert look_at(io.BytesIO(data)) == look_at(io.BytesIO(wav(WAVE)))
+
+
+def test_chunks_behind_an_empty_sound_are_no_sound():
+    data = bytearray(wav(np.zeros(0, np.float32))) + b"LIST" + (8).to_bytes(4, "little") + b"INFOabcd"
+    data[4:8] = (len(data) - 8).to_bytes(4, "little")
+    assert refusal(PLAIN, bytes(data)) == ("HAL-314", "a sound that holds no samples")
 
 
 def test_mel_bands_too_narrow_for_a_bin_are_silent_and_no_error():

@@ -7,6 +7,8 @@ memory is only seen by its size. A file that looks whole may still be damaged in
 import os
 from typing import BinaryIO, NamedTuple
 
+from halocline.inputs.header import WavData
+
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 _END_BYTES = 64 << 10
@@ -85,6 +87,8 @@ def _picture(form: str, width: int, height: int, length: int, *, is_whole: bool)
 
 
 def _wav(file: BinaryIO, length: int) -> Look:
+    file.seek(4)
+    riff_end = 8 + int.from_bytes(file.read(4), "little")
     at, rate_hz, frame_bytes = 12, 0, 0
     while at + 8 <= length:
         file.seek(at)
@@ -96,20 +100,21 @@ def _wav(file: BinaryIO, length: int) -> Look:
                 int.from_bytes(head[20:22], "little"),
             )
         if name == b"data":
-            return _wav_of(size, length - at - 8, rate_hz, frame_bytes)
+            return _wav_of(WavData(at + 8, size, length - at - 8, riff_end), rate_hz, frame_bytes)
         at += 8 + size + size % 2
     return Look("wav", rate_hz=rate_hz, why=_cut(length))
 
 
-def _wav_of(said: int, there: int, rate_hz: int, frame_bytes: int) -> Look:
+def _wav_of(data: WavData, rate_hz: int, frame_bytes: int) -> Look:
     if not rate_hz or not frame_bytes:
         return Look("wav", why="it does not say its sample rate")
-    seconds = min(said, there) / frame_bytes / rate_hz
+    said = data.there if data.is_stream else data.announced
+    seconds = min(said, data.there) / frame_bytes / rate_hz
     why = None
-    if not there or not said:
+    if not data.there or not said:
         why = "it holds no sound"
-    elif there < said < 0xFFFFFFFF:  # what is written to a pipe states no length
-        why = f"it is cut off: {there} of {said} bytes of sound are there"
+    elif data.there < said:
+        why = f"it is cut off: {data.there} of {said} bytes of sound are there"
     return Look("wav", seconds=seconds, rate_hz=rate_hz, why=why)
 
 

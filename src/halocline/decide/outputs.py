@@ -14,7 +14,7 @@ from halocline.records import Task
 
 LAYOUTS = ("yolo", "ssd")
 CORNERS = ("cxcywh", "xyxy", "yxyx", "xywh")
-UNITS = ("pixels", "fractions")
+UNITS = ("pixels", "fractions", "sent")
 
 
 class DetectOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -47,8 +47,9 @@ class DetectOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     corners: Literal["cxcywh", "xyxy", "yxyx", "xywh"] | None = None
     """What the four numbers of a box are: centre and size, two corners (x or y first), corner and size.
     None: cxcywh for yolo, xyxy for ssd."""
-    units: Literal["pixels", "fractions"] | None = None
-    """Of the model's input. None: pixels for yolo, fractions for ssd."""
+    units: Literal["pixels", "fractions", "sent"] | None = None
+    """pixels or fractions of the model's input; `sent`: fractions of what was sent, which is the picture
+    itself where its file was, and else the tensor. None: pixels for yolo, fractions for ssd."""
     width: int | None = None
     height: int | None = None
     """The input's size in pixels, needed for units of pixels; None: as the input is described or shaped."""
@@ -64,6 +65,8 @@ class DetectOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     (see `decide/tasks/sure.py`). None: the stated rule."""
     margin: tuple[float, float] | None = None
     """Slope and offset: the chance that the boxes are right, from the least margin. None: the margin."""
+    confidence_output: str = ""
+    """`[N]` or `[N, 1]`: how sure the model says itself that it is; goes before both rules."""
 
     def __post_init__(self) -> None:
         _choice("detect.layout", self.layout, LAYOUTS)
@@ -124,6 +127,8 @@ class RegressOutput(
     """quantiles: three outputs `[N]` or `[N, 1]` in place of one."""
     spread: float = 2.0
     """ensemble: the range reaches so many standard deviations to either side."""
+    confidence_output: str = ""
+    """`[N]` or `[N, 1]`: how sure the model says itself that it is; goes before the range's width."""
 
     def __post_init__(self) -> None:
         _choice("regress.kind", self.kind, ("quantiles", "ensemble"))
@@ -158,6 +163,10 @@ class ScoreOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """`[N]` or `[N, 1]`. May be left out where there is one output."""
     anomaly: Literal["above", "below"] = "above"
     """On which side of the threshold the anomalies are."""
+    verdict_output: str = ""
+    """`[N]` or `[N, 1]`: whether it is an anomaly, as the model says itself; goes before the threshold."""
+    confidence_output: str = ""
+    """`[N]` or `[N, 1]`: how sure the model says itself that it is; goes before the distance."""
 
     def __post_init__(self) -> None:
         _choice("score.anomaly", self.anomaly, ("above", "below"))

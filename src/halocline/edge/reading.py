@@ -48,6 +48,8 @@ class CloudRows(msgspec.Struct, frozen=True):
     elapsed_s: float
     input: Input | None = None
     """What is known of the tensor that the cloud was given, where its task is not classification."""
+    of_sent: bool = False
+    """Whether boxes are fractions of the picture where its file was sent."""
 
 
 class EdgeReader:
@@ -203,7 +205,8 @@ class CloudReader:
         if self._is_task:
             told = self._edge.input if cloud is None or cloud.input is None else cloud.input
             said = self._task_rows(answer.outputs, cloud, rows)
-            return CloudRows(said, answer.model, answer.elapsed_s, told)
+            of_sent = cloud is not None and getattr(cloud.output, "units", None) == "sent"
+            return CloudRows(said, answer.model, answer.elapsed_s, told, of_sent)
         raw = self._scores(answer.outputs, cloud)
         if raw is None:
             index, probs = np.full(rows, NO_CLASS), None

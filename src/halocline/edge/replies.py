@@ -1,6 +1,6 @@
 """Build replies, corrections and outcomes from what the models said."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,9 +36,16 @@ class Timing(msgspec.Struct, frozen=True):
 class Replies:
     """Replies in the words of one edge model: its labels, its class order."""
 
-    def __init__(self, edge: ModelSpec, reader: EdgeReader, place: "Place | None" = None) -> None:
+    def __init__(
+        self,
+        edge: ModelSpec,
+        reader: EdgeReader,
+        place: "Place | None",
+        sends_files: "Callable[[Going], bool]",
+    ) -> None:
         self._edge = edge
         self._place = place
+        self._sends_files = sends_files
         self._labels = edge.labels
         self._reader = reader
         self._score_at = reader.score_at
@@ -152,8 +159,8 @@ class Replies:
         return rows if rows.values is None else self._placed(rows, self._edge.input, going)
 
     def cloud_in_pictures(self, cloud: CloudRows, going: "Going") -> CloudRows:
-        """The same of what the cloud said."""
-        if cloud.rows.values is None:
+        """The same of what the cloud said; one that was sent the file may have done it."""
+        if cloud.rows.values is None or (cloud.of_sent and self._sends_files(going)):
             return cloud
         return msgspec.structs.replace(cloud, rows=self._placed(cloud.rows, cloud.input, going))
 

@@ -140,6 +140,14 @@ class Sender:
             return LateFeed(feed, lambda: self._own(samples, feed))
         return self._own(samples, feed)
 
+    def sends_files(self, going: Going) -> bool:
+        """Whether the samples' own bytes travel of these rows, to the cloud's model as it is known."""
+        spec = self._upstream.spec
+        samples = None if self._to_cloud is not None or self._prepare is None else self._samples(going)
+        if samples is None or spec is None or spec.input is None:
+            return False
+        return self._file_bytes(samples, spec) is not None
+
     def _samples(self, going: Going) -> Sequence[Any] | None:
         """The raw samples; None where ready tensors were given, or the edge takes several."""
         if isinstance(going, RawRows):

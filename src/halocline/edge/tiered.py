@@ -98,12 +98,12 @@ class Tiered:
             raise Misconfigured("HAL-102", "want_async has no edge answer to give in the mode cloud_only")
         self._outcomes = outcomes
         self._reader = EdgeReader(edge.spec, policy, confidence)
-        self._replies = Replies(edge.spec, self._reader, getattr(edge, "placement", None))
         self._upstream = upstream_of(cloud)
         cloud_reader = CloudReader(edge.spec, self._reader.classes, label_map, confidence)
         cloud_reader.match(self._upstream.spec)
         self._up = Escalation(self._upstream, cloud_reader, breaker, policy.budget)
         sender = Sender(self._upstream, edge.spec, choice(Send, "send", send), to_cloud)
+        self._replies = Replies(edge.spec, self._reader, getattr(edge, "placement", None), sender.sends_files)
         self._route = Route(self._mode, policy, self._up, sender)
         self._corrections = Corrections(on_correction)
         self._judge = Judge(policy, Owner.CODE if file is None else Owner.FILE, edge.spec)

@@ -1,4 +1,6 @@
-"""Read what bytes are, and how large a picture they announce, from their first bytes: nothing is decoded."""
+"""Read what bytes are, and how much picture or sound they announce, from their heads: nothing is decoded."""
+
+from typing import NamedTuple
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG markers that open a frame and tell its size (ITU-T T.81, table B.1)."""
@@ -20,6 +22,37 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if data.startswith(b"\xff\xd8"):
         return _jpeg_size(data)
+    return None
+
+
+class WavData(NamedTuple):
+    """The data chunk of a WAV: where its samples begin, how many bytes are announced, how many there."""
+
+    start: int
+    announced: int
+    there: int
+    riff_end: int
+    """Where the whole file ends, by what its RIFF chunk announces."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its writer could not know the length: 0xFFFFFFFF, or 0 and no other chunks behind it."""
+        if self.announced:
+            return self.announced == 0xFFFFFFFF
+        return self.there > 0 and not self.start < self.riff_end <= self.start + self.there
+
+
+def wav_data(data: bytes) -> WavData | None:
+    """What a WAV announces of its samples; None where it has no data chunk."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return None
+    riff_end = 8 + int.from_bytes(data[4:8], "little")
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            return WavData(at + 8, size, len(data) - at - 8, riff_end)
+        at += 8 + size + size % 2
     return None
 
 

@@ -11,9 +11,10 @@ from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Model
 from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
 from halocline.serving.batcher import Batcher
+from halocline.serving.columns import Answers, Column, tiered_outputs
 from halocline.serving.meters import Meter
 from halocline.serving.samples import raw_samples_of
-from halocline.serving.tiers import Answers, Pair, Tiers, row_tensors, served_spec
+from halocline.serving.tiers import Pair, Tiers
 from halocline.serving.version import version_key
 from halocline.serving.warmup import RunCost, warm_up
 
@@ -35,10 +36,15 @@ class ServedModel:
         preparers: Executor | None = None,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
-        self.spec: ModelSpec = model.spec if tiers is None else served_spec(model.spec)
-        self.on_request: tuple[TensorSpec, ...] = () if tiers is None else row_tensors(self.spec)
+        self.spec: ModelSpec = model.spec
+        self.on_request: tuple[TensorSpec, ...] = ()
         """Outputs that are answered only where a request names them; they come behind the spec's."""
         self.tiers = tiers
+        self._columns: tuple[Column, ...] = ()
+        if tiers is not None:
+            self.spec, own, on_request = tiered_outputs(model.spec)
+            self.on_request = tuple(column.tensor for column in on_request)
+            self._columns = (*own, *on_request)
         self._waiters = waiters
         self._preparers = preparers
         self.cost = cost
@@ -84,7 +90,7 @@ class ServedModel:
             lambda: tiers.answer(feed, outputs, samples=samples, began_s=began_s, edge_s=edge_s),
         )
         self.meter.told(replies)
-        return Answers(replies, self.spec.outputs[0], self.on_request)
+        return Answers(replies, self._columns)
 
     async def prepare(self, samples: list[bytes]) -> dict[str, Array]:
         """The feed of raw samples, made beside the event loop. Raises Rejected, naming the row."""

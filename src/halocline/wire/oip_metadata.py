@@ -100,18 +100,25 @@ def decode_model_metadata(body: Buffer, *, input_stated: bool = False) -> ModelS
     """What the body of GET /v2/models/NAME says. Raises Rejected (HAL-405).
 
     Labels and score kind are None for servers that do not tell; the version is the one named in our own
-    parameters, or the only one listed, or unknown. Outputs that have to be asked for are left out.
+    parameters, or the only one listed, or unknown. Outputs that have to be asked for are left out, but for
+    the confidence where the outputs' description reads it.
     With `input_stated` the caller knows what the input means, and what the server says of it is not read.
     """
     try:
         found = _MODEL.decode(body)
         inputs = tuple(map(_tensor_spec, found.inputs or ()))
-        outputs = tuple(_tensor_spec(tensor) for tensor in found.outputs or () if not _is_on_request(tensor))
+        own = found.parameters or _NO_MODEL_PARAMETERS
+        task = _known_task(own.task)
+        output = _known_output(task, own.halocline_output)
+        needed = "" if output is None else output.confidence_output
+        outputs = tuple(
+            _tensor_spec(tensor)
+            for tensor in found.outputs or ()
+            if tensor.name == needed or not _is_on_request(tensor)
+        )
     except (MalformedError, msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise _not_metadata("model", error) from None
     scores = _score_output(found.outputs or ())
-    own = found.parameters or _NO_MODEL_PARAMETERS
-    task = _known_task(own.task)
     return ModelSpec(
         ModelRef(found.name, _version(own.version, found.versions or ())),
         inputs,
@@ -120,7 +127,7 @@ def decode_model_metadata(body: Buffer, *, input_stated: bool = False) -> ModelS
         score_output=scores.name if scores else None,
         score_kind=_known_score_kind(scores.parameters.score_kind if scores and scores.parameters else None),
         task=task,
-        output=_known_output(task, own.halocline_output),
+        output=output,
         input=None if input_stated else _input(own.halocline_input),
     )
 

@@ -3,6 +3,7 @@
 import time
 import uuid
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from halocline.adapters.asgi.access import AccessLog
 from halocline.adapters.asgi.answers import (
@@ -78,7 +79,7 @@ class Inference:
             began_s = time.perf_counter()
             request = self._request(head, body)
             request_id = request.id or request_id
-            wanted = self._wanted(request)
+            wanted = self._wanted(request, scope["query_string"])
             samples = None if served.raw is None else served.raw.of(request.feed, served.max_rows)
             if samples is None:
                 feed, rows = served.conform(as_texts(request.feed))
@@ -130,15 +131,22 @@ class Inference:
         self._admission.hold_prepared(tensor_bytes)
         return tensor_bytes
 
-    def _wanted(self, request: oip.InferRequest) -> list[tuple[str, int, bool]]:
-        """Which outputs are to be answered: name, place among the model's, and whether in binary."""
-        if request.outputs is None:
+    def _wanted(self, request: oip.InferRequest, query: bytes) -> list[tuple[str, int, bool]]:
+        """Which outputs are to be answered: name, place among the model's, and whether in binary.
+
+        The body names them; where it does not, as a plain one cannot, `?outputs=NAME,NAME` may.
+        """
+        outputs = request.outputs
+        if outputs is None and query:
+            outputs = _outputs_in(query, request.binary_output)
+        if outputs is None:
             return self._all_binary if request.binary_output else self._all_json
         try:
-            return [(wanted.name, self._places[wanted.name], wanted.binary) for wanted in request.outputs]
+            return [(wanted.name, self._places[wanted.name], wanted.binary) for wanted in outputs]
         except KeyError as missing:
             has = ", ".join(self._places)
-            raise Rejected("HAL-501", f"{self._served.ref} has no output {missing}; it has {has}") from None
+            name = str(missing.args[0])[:80]
+            raise Rejected("HAL-501", f"{self._served.ref} has no output {name!r}; it has {has}") from None
 
     def _count(
         self, request_id: str, status: int, rows: int, body_bytes: int, answer_bytes: int, started_s: float
@@ -148,6 +156,15 @@ class Inference:
         self._served.meter.answered(status, rows, body_bytes, answer_bytes, elapsed_s)
         if self._access is not None:
             self._access.write(request_id, self._served.ref, rows, status, time.time() - elapsed_s, elapsed_s)
+
+
+def _outputs_in(query: bytes, binary: bool) -> tuple[oip.WantedOutput, ...] | None:
+    """The outputs that a query string names, each once; None where it names none."""
+    given = parse_qs(query.decode(errors="replace"), keep_blank_values=True).get("outputs")
+    if given is None:
+        return None
+    names = dict.fromkeys(name.strip() for each in given for name in each.split(","))
+    return tuple(oip.WantedOutput(name, binary) for name in names)
 
 
 async def _send_encoded(scope: Scope, send: Send, encoded: oip.Encoded) -> None:

@@ -135,6 +135,7 @@ class RemoteModel:
         self._late_s = late_s
         self._spec: ModelSpec | None = None
         self._expected: tuple[_Expected, ...] = ()
+        self._wanted: tuple[str, ...] | None = None
         self._binary: bool | None = None
         self._takes_raw = False
         self._prepare: Callable[[Sequence[Any]], dict[str, Array]] | None = None
@@ -265,7 +266,9 @@ class RemoteModel:
         assert self._spec is not None
         if len(feed) == 1 and len(self._spec.inputs) == 1:  # the edge model may call it by another name
             feed = {self._spec.inputs[0].name: next(iter(feed.values()))}
-        encoded = oip.encode_request(feed, request_id=calls[0].id, binary=bool(self._binary))
+        encoded = oip.encode_request(
+            feed, request_id=calls[0].id, binary=bool(self._binary), outputs=self._wanted
+        )
         if encoded.header_bytes is None:
             form = f"Content-Type: application/json\r\nContent-Length: {encoded.total_bytes}\r\n\r\n"
         else:
@@ -345,6 +348,7 @@ class RemoteModel:
         self._takes_raw = bool(self._binary) and isinstance(spec.input, ImageInput | SoundInput)
         self._spec = self._stated.over(spec)
         self._expected = _expected(spec)
+        self._wanted = _wanted(spec)
         self._known.set()
         return model.reusable
 
@@ -430,6 +434,16 @@ def _expected(spec: ModelSpec) -> tuple[_Expected, ...]:
     return tuple(
         _Expected(output.name, np.dtype(output.dtype), tuple(output.shape[1:])) for output in spec.outputs
     )
+
+
+def _wanted(spec: ModelSpec) -> tuple[str, ...] | None:
+    """The outputs to be asked for by name; None where all that are needed come without that.
+
+    The confidence of two tiers that are served as one model is told on request.
+    """
+    if spec.output is None or not spec.output.confidence_output:
+        return None
+    return tuple(output.name for output in spec.outputs)
 
 
 def _misfit(outputs: Mapping[str, Array], expected: Sequence[_Expected]) -> str | None:

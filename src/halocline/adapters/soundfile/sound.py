@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from halocline.errors import Rejected
-from halocline.inputs.header import what
+from halocline.inputs.header import wav_data, what
 from halocline.inputs.resample import MARGIN_S
 from halocline.records import Array
 
@@ -20,6 +20,7 @@ def decode(data: bytes, seconds: float) -> tuple[Array, int]:
 
     Raises Rejected: HAL-313 for bytes that are no sound or that are cut off, HAL-314 for one without sound.
     """
+    data = _with_its_length(data)
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             if file.format not in _FORMATS or file.channels > _MAX_CHANNELS:
@@ -39,6 +40,25 @@ def decode(data: bytes, seconds: float) -> tuple[Array, int]:
             "HAL-313", f"a sound that is cut off: {announced} frames announced, {len(samples)} there"
         )
     return np.asarray(samples), rate_hz
+
+
+def _with_its_length(data: bytes) -> bytes:
+    """The bytes, with the length of a stream that was left at 0 filled in. Raises Rejected (HAL-313).
+
+    A WAV whose end is missing is refused here: libsndfile would pass what is there for the whole.
+    """
+    found = wav_data(data)
+    if found is None:
+        return data
+    if found.there < found.announced and not found.is_stream:
+        raise Rejected(
+            "HAL-313",
+            f"a WAV sound that is cut off: its data chunk announces {found.announced} bytes, "
+            f"{found.there} are there",
+        )
+    if found.is_stream and found.announced == 0:
+        return b"".join((data[: found.start - 4], found.there.to_bytes(4, "little"), data[found.start :]))
+    return data
 
 
 def _no_sound(data: bytes, exc: Exception) -> str:

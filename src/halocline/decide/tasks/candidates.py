@@ -102,11 +102,16 @@ def _ssd(spec: ModelSpec, output: DetectOutput, classes: int | None) -> Candidat
             return found
         counts = np.clip(np.nan_to_num(column_of(outputs, count_name, rows)), 0, boxes.shape[1])
         return [
-            Candidates(*(array[:count] for array in part))
+            Candidates(*(array[: count or _is_nan(part.score)] for array in part))
             for part, count in zip(found, counts.astype(np.int64).tolist(), strict=True)
         ]
 
     return read
+
+
+def _is_nan(scores: Array) -> int:
+    """1 where the first is NaN: a picture without answer, which a count of 0 does not make an empty one."""
+    return int(np.isnan(scores[:1]).any())
 
 
 def _said(
@@ -190,7 +195,7 @@ def _shaped(outputs: Mapping[str, Array], name: str, rows: int, axes: int) -> Ar
 def _unit_of(spec: ModelSpec, output: DetectOutput) -> Array:
     """What a box is divided by, float64 `[4]`, to be fractions of the input."""
     units = output.units or ("pixels" if output.layout == "yolo" else "fractions")
-    if units == "fractions":
+    if units != "pixels":
         return np.ones(4)
     width, height = output.width, output.height
     if width is None or height is None:

@@ -9,6 +9,7 @@ from halocline.decide.gate import NO_CONFIDENCE
 from halocline.decide.outputs import DetectOutput
 from halocline.decide.tasks.answers import Answers
 from halocline.decide.tasks.candidates import Candidates, candidate_reader
+from halocline.decide.tasks.named import output_of, told_confidence
 from halocline.decide.tasks.suppress import suppress
 from halocline.decide.tasks.sure import likeliest_missed, sureness
 from halocline.records import Array, Boxes, ModelSpec
@@ -35,15 +36,21 @@ class DetectReader:
         self._labels = labels
         self._order = order
         self._candidates = candidate_reader(spec, output)
+        self._confidence = output.confidence_output
+        if self._confidence:
+            output_of(spec, self._confidence, "detect.confidence_output")
 
     def read(self, outputs: Mapping[str, Array], rows: int) -> Answers:
         """The boxes of each picture, and one confidence a picture; None where its scores hold NaN."""
         seen = self.see(outputs, rows)
+        values = [None if each is None else each.boxes for each in seen]
+        if self._confidence:
+            return Answers(values, told_confidence(outputs, self._confidence, values))
         confidence = [
             NO_CONFIDENCE if each is None else sureness(each.least_margin, each.missed, self._output)
             for each in seen
         ]
-        return Answers([None if each is None else each.boxes for each in seen], np.asarray(confidence))
+        return Answers(values, np.asarray(confidence))
 
     def see(self, outputs: Mapping[str, Array], rows: int) -> list[Seen | None]:
         """Each picture with what its sureness is made of."""

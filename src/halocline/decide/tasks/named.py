@@ -1,9 +1,11 @@
 """Find the outputs that a description names, or say which there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from halocline.decide.gate import NO_CONFIDENCE
 from halocline.errors import Misconfigured
 from halocline.records import Array, ModelSpec
 
@@ -50,3 +52,10 @@ def column_of(outputs: Mapping[str, Array], name: str, rows: int) -> Array:
     if array.shape[1] != 1:
         raise not_as_described(f"the output {name!r} holds {array.shape[1]} numbers a row, expected one")
     return array[:, 0]
+
+
+def told_confidence(outputs: Mapping[str, Array], name: str, answers: Sequence[Any]) -> Array:
+    """How sure the model says itself that it is, float64 `[rows]` in [0, 1]; a row without answer is not."""
+    told = column_of(outputs, name, len(answers))
+    known = np.isfinite(told) & np.array([answer is not None for answer in answers], dtype=bool)
+    return np.where(known, np.clip(told, 0.0, 1.0), NO_CONFIDENCE)

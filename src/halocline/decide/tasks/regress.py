@@ -7,7 +7,13 @@ import numpy as np
 from halocline.decide.gate import NO_CONFIDENCE
 from halocline.decide.outputs import RegressOutput
 from halocline.decide.tasks.answers import Answers
-from halocline.decide.tasks.named import column_of, matrix_of, not_as_described, output_of
+from halocline.decide.tasks.named import (
+    column_of,
+    matrix_of,
+    not_as_described,
+    output_of,
+    told_confidence,
+)
 from halocline.records import Array, Interval, ModelSpec
 
 
@@ -26,6 +32,9 @@ class RegressReader:
             if output.value_output
             else [output_of(spec, output.output, "regress.output")]
         )
+        self._confidence = output.confidence_output
+        if self._confidence:
+            output_of(spec, self._confidence, "regress.confidence_output")
 
     def read(self, outputs: Mapping[str, Array], rows: int) -> Answers:
         """The interval of each row; a row where it holds NaN or infinity has no answer.
@@ -42,6 +51,8 @@ class RegressReader:
                 known.tolist(), value.tolist(), low.tolist(), high.tolist(), strict=True
             )
         ]
+        if self._confidence:
+            confidence = told_confidence(outputs, self._confidence, values)
         return Answers(values, confidence)
 
     def _numbers(self, outputs: Mapping[str, Array], rows: int) -> tuple[Array, Array, Array]:
