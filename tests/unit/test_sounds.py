@@ -164,11 +164,26 @@ def test_damaged_and_empty_sounds_say_what_they_are(tmp_path):
         assert says in message
 
 
-def test_a_wav_whose_end_is_missing_is_refused():
-    # libsndfile corrects the number of frames by the length of the file: what is left is what is heard.
+@pytest.mark.parametrize("missing", [1, 100, 15_000])
+def test_a_wav_whose_end_is_missing_is_refused(missing):
+    # libsndfile corrects the number of frames by the length of the file: silence would stand for the rest.
     data = wav(WAVE)
-    row = prepared(PLAIN, data[: len(data) // 2])
-    assert np.count_nonzero(row) < RATE_HZ / 2 + 1
+    code, message = refusal(PLAIN, data[:-missing])
+    assert code == "HAL-313"
+    assert f"cut off: {16_000 - missing} of 16000 bytes of sound are there" in message
+
+
+@pytest.mark.parametrize("said", [0x7FFF_F000, 0x7FFF_FFFF, 0xFFFF_FFFF])
+def test_a_wav_from_a_pipe_that_states_no_length_is_taken(said):
+    data = wav(WAVE)
+    at = data.index(b"data") + 4
+    streamed = data[:at] + said.to_bytes(4, "little") + data[at + 4 :]
+    assert np.array_equal(prepared(PLAIN, streamed), prepared(PLAIN, data))
+
+
+def test_no_message_shows_where_in_the_memory_a_sound_lay():
+    for data in (bytes(300), wav(WAVE)[:30], b"ID3" + bytes(100)):
+        assert "0x" not in refusal(PLAIN, data)[1]
 
 
 def test_mel_bands_too_narrow_for_a_bin_are_silent_and_no_error():

@@ -7,6 +7,8 @@ memory is only seen by its size. A file that looks whole may still be damaged in
 import os
 from typing import BinaryIO, NamedTuple
 
+from halocline.inputs.header import NO_LENGTH
+
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 _END_BYTES = 64 << 10
@@ -108,7 +110,7 @@ def _wav_of(said: int, there: int, rate_hz: int, frame_bytes: int) -> Look:
     why = None
     if not there or not said:
         why = "it holds no sound"
-    elif there < said < 0xFFFFFFFF:  # what is written to a pipe states no length
+    elif there < said < NO_LENGTH:
         why = f"it is cut off: {there} of {said} bytes of sound are there"
     return Look("wav", seconds=seconds, rate_hz=rate_hz, why=why)
 

@@ -1,9 +1,11 @@
-"""Read what bytes are, and how large a picture they announce, from their first bytes: nothing is decoded."""
+"""Read what bytes are, and how much of a picture or sound they announce: nothing is decoded."""
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG markers that open a frame and tell its size (ITU-T T.81, table B.1)."""
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a length."""
+NO_LENGTH = 0x7FFF_0000
+"""A WAV that announces so many bytes of sound or more came from a pipe, where programs state no length."""
 
 
 def what(data: bytes) -> str:
@@ -20,6 +22,19 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     if data.startswith(b"\xff\xd8"):
         return _jpeg_size(data)
+    return None
+
+
+def sound_bytes(data: bytes) -> tuple[int, int] | None:
+    """How many bytes of sound a WAV holds, and announces; None where it announces none."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return None
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            return (len(data) - at - 8, size) if size < NO_LENGTH else None
+        at += 8 + size + size % 2
     return None
 
 

@@ -1,13 +1,14 @@
 """Decode the beginning of a WAV (8, 16, 24, 32 bit or float; FLAC and Ogg too) to samples of full scale 1."""
 
 import io
+import re
 from math import ceil
 
 import numpy as np
 import soundfile
 
 from halocline.errors import Rejected
-from halocline.inputs.header import what
+from halocline.inputs.header import sound_bytes, what
 from halocline.inputs.resample import MARGIN_S
 from halocline.records import Array
 
@@ -38,7 +39,18 @@ def decode(data: bytes, seconds: float) -> tuple[Array, int]:
         raise Rejected(
             "HAL-313", f"a sound that is cut off: {announced} frames announced, {len(samples)} there"
         )
+    _check_whole(data)
     return np.asarray(samples), rate_hz
+
+
+def _check_whole(data: bytes) -> None:
+    """libsndfile corrects what a WAV announces by what is there: silence would stand for the rest."""
+    there, said = sound_bytes(data) or (0, 0)
+    if there < said:
+        raise Rejected(
+            "HAL-313",
+            f"a WAV sound that is cut off: {there} of {said} bytes of sound are there. Copy it again",
+        )
 
 
 def _no_sound(data: bytes, exc: Exception) -> str:
@@ -47,7 +59,6 @@ def _no_sound(data: bytes, exc: Exception) -> str:
     seen = what(data)
     if seen and not seen.endswith("sound"):
         return f"expected a WAV sound, got {seen}"
-    why = (
-        " ".join(str(exc).split()).removeprefix("Error opening <_io.BytesIO object>: ") or type(exc).__name__
-    )
+    # soundfile names bytes by the object that holds them, with its place in the memory.
+    why = re.sub(r"^Error opening <[^>]*>: ", "", " ".join(str(exc).split())) or type(exc).__name__
     return f"{seen or f'{len(data)} bytes'} that cannot be decoded ({why}): is it cut off or damaged?"
