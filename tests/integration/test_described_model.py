@@ -144,7 +144,7 @@ def test_sounds_and_series_are_prepared_too(tmp_path):
     series = described(tmp_path, SeriesInput(2, window=5, missing="hold"), (5, 2))
     rows = np.arange(10.0).reshape(5, 2)
     assert np.array_equal(series.conform(rows)["x"][0], rows.astype(np.float32))
-    with pytest.raises(Rejected, match="row 1: row 3, column 0 is nan"):
+    with pytest.raises(Rejected, match="row 1: row 3 of the window, column 0 is nan"):
         described(tmp_path, SeriesInput(2, window=5), (5, 2)).conform_batch(
             [rows, np.where(rows == 6, np.nan, rows)]
         )
@@ -278,3 +278,44 @@ def test_an_input_alone_is_a_description_and_other_things_are_refused(tmp_path):
         with pytest.raises(Misconfigured, match="expected a path") as caught:
             load(path, description=wrong)
         assert caught.value.code == "HAL-208"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ('labels = ["a", "b"]', "HAL-203", "edge.model.toml gives 2 labels, but edge has 3 classes"),
+        ('labels = ["a", "b", "a"]', "HAL-203", "edge.model.toml names 'a' twice"),
+        ('[input]\nkind = "array"\ndtype = "uint8"', "HAL-209", "edge.model.toml: the input 'x' of edge"),
+        ('input = "image"', "HAL-208", "edge.model.toml: input must be a table, [input], got 'image'"),
+        ('[score]\noutput = "z"\nthreshold = 1.0\nscale = 1.0', "HAL-331", "edge.model.toml: "),
+    ],
+)
+def test_an_error_in_a_description_names_its_file(text, code, says, tmp_path):
+    takes = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])
+    gives = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
+    graph = helper.make_graph([helper.make_node("Softmax", ["x"], ["y"])], "g", [takes], [gives])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    (tmp_path / "edge.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "edge.model.toml").write_text(text)
+    with pytest.raises(Misconfigured) as caught:
+        load(tmp_path / "edge.onnx")
+    assert caught.value.code == code
+    assert says in caught.value.message
+
+
+def test_a_file_given_to_a_model_without_a_description_is_told_about_descriptions(tmp_path):
+    model = load(saved(tmp_path))
+    for sample in (jpeg(PHOTO), "leaf.jpg", tmp_path / "leaf.jpg"):
+        with pytest.raises(Rejected, match="halocline model inspect") as caught:
+            model.conform(sample)
+        assert caught.value.code == "HAL-302"
+    with pytest.raises(Rejected, match="halocline model inspect"):
+        model.conform_batch(["leaf.jpg", "tree.jpg"])
+
+
+def test_rows_of_different_shapes_are_named(tmp_path):
+    told = described(tmp_path, ArrayInput(scale=2.0), (3,))
+    for model in (told, load(tmp_path / "edge.onnx")):
+        with pytest.raises(Rejected, match=r"row 2 .*\[2\].*row 0 .*\[3\]") as caught:
+            model.conform_batch([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0]])
+        assert caught.value.code == "HAL-301"

@@ -57,7 +57,7 @@ def test_missing_values_are_filled_as_told(missing, gives):
 def test_missing_values_are_refused_unless_told_otherwise():
     code, message = refusal(SeriesInput(("load", "heat"), window=4), np.where(ROWS == 5, NAN, ROWS))
     assert code == "HAL-315"
-    assert "row 2, column heat is nan" in message
+    assert "row 2 of the window, column heat is nan" in message
     assert (
         refusal(SeriesInput(2, window=4, missing="hold"), np.where(ROWS == 5, np.inf, ROWS))[0] == "HAL-315"
     )

@@ -178,7 +178,14 @@ def test_a_wav_whose_end_is_missing_is_refused_with_what_it_announces_and_what_i
 
 @pytest.mark.parametrize(
     ("riff", "length"),
-    [(0xFFFFFFFF, 0xFFFFFFFF), (0, 0), (36, 0), (0xFFFFFFFF, 0), (None, 0xFFFFFFFF)],
+    [
+        (0xFFFFFFFF, 0xFFFFFFFF),
+        (0x7FFFF024, 0x7FFFF000),
+        (0, 0),
+        (36, 0),
+        (0xFFFFFFFF, 0),
+        (None, 0xFFFFFFFF),
+    ],
 )
 def test_a_sound_that_streams_without_a_known_length_is_taken_as_it_is(riff, length):
     data = bytearray(wav(WAVE))

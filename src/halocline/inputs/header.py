@@ -6,6 +6,8 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """JPEG markers that open a frame and tell its size (ITU-T T.81, table B.1)."""
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a length."""
+_NO_LENGTH = 0x7FFF_0000
+"""A WAV that announces so many bytes of sound or more came from a pipe, where programs state no length."""
 
 
 def what(data: bytes) -> str:
@@ -36,9 +38,9 @@ class WavData(NamedTuple):
 
     @property
     def is_stream(self) -> bool:
-        """Whether its writer could not know the length: 0xFFFFFFFF, or 0 and no other chunks behind it."""
+        """Whether its writer knew no length: it says 2 GiB or more, or 0 and no other chunks follow."""
         if self.announced:
-            return self.announced == 0xFFFFFFFF
+            return self.announced >= _NO_LENGTH
         return self.there > 0 and not self.start < self.riff_end <= self.start + self.there
 
 

@@ -80,7 +80,8 @@ def _filled(rows: Array, told: SeriesInput) -> Array:
     if told.missing == "refuse" or np.isinf(rows).any():
         raise Rejected(
             "HAL-315",
-            f"row {at}, column {name} is {rows[at, column]} ({int((~finite).sum())} such values in all). "
+            f"row {at} of the window, column {name} is {rows[at, column]} "
+            f"({int((~finite).sum())} such values in all). "
             f"Fill it before the call, or set missing = 'hold', 'interpolate' or 'mean' in [input] for NaN",
         )
     if told.missing == "mean":
@@ -88,7 +89,12 @@ def _filled(rows: Array, told: SeriesInput) -> Array:
     for each in range(rows.shape[1]):
         known = np.flatnonzero(finite[:, each])
         if not known.size:
-            raise Rejected("HAL-315", f"column {each} has no value at all in this window")
+            name = told.columns[each] if isinstance(told.columns, tuple) else each
+            raise Rejected(
+                "HAL-315",
+                f"column {name} has no value at all in this window: leave the window out, or set "
+                f"missing = 'mean' in [input]",
+            )
         every = np.arange(len(rows))
         if told.missing == "interpolate":
             rows[:, each] = np.interp(every, known, rows[known, each])

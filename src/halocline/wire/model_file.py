@@ -152,8 +152,11 @@ def _made(told: dict[str, Any]) -> Description:
         if not isinstance(kind, str) or kind not in INPUTS:
             raise _no_choice("input.kind", kind, tuple(INPUTS))
         _check_keys("input", {key: value for key, value in table.items() if key != "kind"}, INPUTS[kind])
+    for name in ("input", *OUTPUTS):
+        if not isinstance(told.get(name, {}), dict):
+            raise Misconfigured("HAL-208", f"{name} must be a table, [{name}], got {told[name]!r}")
     for task, output in OUTPUTS.items():
-        if isinstance(told.get(task), dict):
+        if task in told:
             _check_keys(task, told[task], output)
     try:
         made = msgspec.convert(told, Description)
@@ -191,7 +194,7 @@ def _choices(hint: Any) -> tuple[Any, ...]:
 def _no_choice(at: str, value: Any, choices: tuple[Any, ...]) -> Misconfigured:
     shown = ", ".join(map(str, choices))
     near = _nearest(value, choices, listed=False) if isinstance(value, str) else ""
-    return Misconfigured("HAL-208", f"{at} must be one of {shown}, got {value!r}. {near}".rstrip(". ") + ".")
+    return Misconfigured("HAL-208", f"{at} must be one of {shown}, got {value!r}. {near}".rstrip(". "))
 
 
 def _nearest(word: str, words: tuple[str, ...], *, listed: bool = True) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from halocline.adapters.decoders import decoders
-from halocline.adapters.onnxruntime.inputs import OneInput, check_names
+from halocline.adapters.onnxruntime.inputs import OneInput, check_names, odd_row
 from halocline.errors import Rejected
 from halocline.inputs.description import ArrayInput
 from halocline.inputs.prepare import prepare_of
@@ -66,7 +66,7 @@ class DescribedInput:
         if not rows:
             raise Rejected("HAL-303", f"{self._model}: the batch is empty, expected one row or more")
         if len({row.shape for row in rows}) > 1:
-            raise Rejected("HAL-301", f"{self._model}: the rows differ in shape: {_shapes(rows)}")
+            raise Rejected("HAL-301", f"{self._model}: the rows differ in shape: {odd_row(rows)}")
         return self._ready.many({self._name: np.stack(rows)})
 
     def _given(self, named: Mapping[str, Any]) -> Any:
@@ -87,7 +87,3 @@ def _files(given: Any) -> list[bytes] | None:
     if isinstance(given, list | tuple) and given and all(isinstance(each, bytes) for each in given):
         return list(given)
     return None
-
-
-def _shapes(rows: list[Array]) -> str:
-    return ", ".join(str(list(shape)) for shape in dict.fromkeys(row.shape for row in rows))

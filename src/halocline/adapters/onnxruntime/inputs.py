@@ -1,7 +1,8 @@
 """Check a sample against what the model takes, before the run, and say what to do where it does not fit."""
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, TensorSpec
 
 _ARRAY = np.ndarray
+_FILES = "Files and their bytes are for a model with a described input: halocline model inspect proposes one"
 
 
 class Intake(Protocol):
@@ -215,7 +217,9 @@ class Tensor:
         try:
             array = np.asarray(sample)
         except ValueError:
-            raise Rejected("HAL-301", f"{self._place}: the lists inside are not of one length") from None
+            raise Rejected(
+                "HAL-301", f"{self._place}: the lists inside are not of one length: {odd_row(sample)}"
+            ) from None
         if self.dtype.kind == "O":
             return self._strings(array, sample)
         if array.dtype.kind not in "biuf" or self.dtype.kind not in "biuf":
@@ -256,11 +260,12 @@ class Tensor:
 
     def _wrong_dtype(self, array: Array, sample: Any) -> Rejected:
         if array.dtype.kind == "O" and self.dtype.kind != "O":
-            return self._wrong("HAL-302", array, f"a {_kind(sample)} is not an array of numbers")
+            about = f". {_FILES}" if isinstance(sample, os.PathLike) else ""
+            return self._wrong("HAL-302", array, f"a {_kind(sample)} is not an array of numbers{about}")
         if self.dtype.kind == "O":
             return self._wrong("HAL-302", array, "the model takes strings: x.astype(str)")
         if array.dtype.kind in "US":
-            return self._wrong("HAL-302", array, "strings are not numbers")
+            return self._wrong("HAL-302", array, f"strings are not numbers. {_FILES}")
         name = self.dtype.name
         turn = self._transposed(array.shape)
         if array.dtype == np.uint8 and self.dtype.kind == "f":
@@ -310,6 +315,21 @@ class Tensor:
     def _wrong(self, code: str, array: Array, advice: str) -> Rejected:
         seen = f"{_dtype_name(array.dtype)} {list(array.shape)}"
         return Rejected(code, f"{self._place} expects {show(self._spec)}, got {seen}: {advice}")
+
+
+def odd_row(rows: Sequence[Any]) -> str:
+    """Which row has another shape than the first, for a message."""
+    for at, row in enumerate(rows):
+        if _shape(row) != _shape(rows[0]):
+            return f"row {at} has the shape {_shape(row)}, row 0 has {_shape(rows[0])}"
+    return "each row is uneven by itself"
+
+
+def _shape(row: Any) -> list[int]:
+    try:
+        return list(np.shape(row))
+    except ValueError:
+        return [len(row), -1]
 
 
 def has_nan(array: Array) -> bool:

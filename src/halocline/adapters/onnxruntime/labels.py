@@ -9,12 +9,12 @@ _MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
 def read_labels(
-    given: Sequence[str] | str | os.PathLike[str] | None, in_model: str | None
+    given: Sequence[str] | str | os.PathLike[str] | None, in_model: str | None, listed_in: str = "labels="
 ) -> tuple[tuple[str, ...] | None, str]:
     """The labels, or None, and where they come from (for messages).
 
-    `given` is a list, a text file with one label a line, or a .json list; without it `in_model`, the
-    model's own "labels" property (a JSON list), counts. Raises Misconfigured (HAL-203).
+    `given` is a list (from `listed_in`), a text file with one label a line, or a .json list; without it
+    `in_model`, the model's own "labels" property (a JSON list), counts. Raises Misconfigured (HAL-203).
     """
     if given is None:
         if in_model is None:
@@ -24,7 +24,7 @@ def read_labels(
         where = f"the label file {given}"
         return _from_file(given, where), where
     labels = tuple(str(label) for label in given)
-    return _checked(labels, "labels="), "labels="
+    return _checked(labels, listed_in), listed_in
 
 
 def check_count(labels: tuple[str, ...] | None, where: str, classes: int | None, model: str) -> None:

@@ -5,7 +5,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -99,7 +99,9 @@ def load(
         found = Scores(None, None, f"its task is {does}")
     ref = ModelRef(name or _name(model, properties), version)
     told = described.labels if described is not None and labels is None else None
-    names, names_where = read_labels(told or labels, properties.get("labels"))
+    file = _described_in(model, description)
+    where_told = file if told and file else "labels="
+    names, names_where = read_labels(told or labels, properties.get("labels"), where_told)
     if does is Task.CLASSIFY:
         check_count(names, names_where, count_classes(found.output, outputs, trial), str(ref))
     spec = ModelSpec(
@@ -113,9 +115,11 @@ def load(
         output=form,
         input=described.input if described is not None else None,
     )
-    check_fit(spec)
-    if form is not None:
-        _check_form(spec)
+    with _naming(file):
+        check_fit(spec)
+    with _naming(file if task is None else ""):
+        if form is not None:
+            _check_form(spec)
     return OnnxModel(
         session,
         spec,
@@ -158,6 +162,22 @@ def _description(
     raise Misconfigured(
         "HAL-208", f"description: expected a path, a Description, an input or False, got {given!r}"
     )
+
+
+def _described_in(model: str | bytes, given: object) -> str:
+    """The name of the file with the description, "" where it is no file or there is none."""
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    return f"{os.path.splitext(model)[0]}.model.toml" if given is None and isinstance(model, str) else ""
+
+
+@contextlib.contextmanager
+def _naming(file: str) -> Iterator[None]:
+    """Errors inside are about what that file says."""
+    try:
+        yield
+    except Misconfigured as exc:
+        raise Misconfigured(exc.code, f"{file}: {exc.message}" if file else exc.message) from None
 
 
 def _stated(

@@ -1,6 +1,7 @@
 """Decode the beginning of a WAV (8, 16, 24, 32 bit or float; FLAC and Ogg too) to samples of full scale 1."""
 
 import io
+import re
 from math import ceil
 
 import numpy as np
@@ -67,7 +68,6 @@ def _no_sound(data: bytes, exc: Exception) -> str:
     seen = what(data)
     if seen and not seen.endswith("sound"):
         return f"expected a WAV sound, got {seen}"
-    why = (
-        " ".join(str(exc).split()).removeprefix("Error opening <_io.BytesIO object>: ") or type(exc).__name__
-    )
+    # soundfile names bytes by the object that holds them, with its place in the memory.
+    why = re.sub(r"^Error opening <[^>]*>: ", "", " ".join(str(exc).split())) or type(exc).__name__
     return f"{seen or f'{len(data)} bytes'} that cannot be decoded ({why}): is it cut off or damaged?"
