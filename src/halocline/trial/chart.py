@@ -58,7 +58,7 @@ def _frame(trial: Trial, width: int, height: int) -> Frame:
     low = min(float(curve.accuracy.min()), there.low, *alone)
     high = max(float(curve.accuracy.max()), there.high, *alone)
     margin = max((high - low) * ROOM, 0.002)
-    return Frame(width, height, low - margin, min(high + margin, 1.0 + margin / 2))
+    return Frame(width, height, low - margin, high + margin)
 
 
 def _grid(frame: Frame, *, wide: bool) -> list[str]:
