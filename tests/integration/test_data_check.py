@@ -7,6 +7,7 @@ import numpy as np
 from made_files import write_classes, write_coco, write_sound
 
 from halocline.cli import main
+from halocline.demo.starter import write_starter
 
 
 def checked(capsys, *words):
@@ -82,3 +83,13 @@ def test_a_set_of_bad_rows_alone_is_fit_for_nothing(tmp_path, capsys):
     found = checked(capsys, tmp_path)
     assert (found["rows"], fit(found)) == (0, {"infer": False})
     assert [row["why"] for row in found["bad"]] == ["it does not exist"] * 2
+
+
+def test_a_series_is_looked_at_in_the_windows_that_its_model_takes(tmp_path, capsys):
+    write_starter("sensor", tmp_path / "sensor")
+    table = tmp_path / "sensor" / "readings.csv"
+    found = checked(capsys, table, "--edge", tmp_path / "sensor" / "edge.onnx")
+    assert (found["rows"], found["sizes"], found["doubts"]) == (240, {"[24, 2]": 240}, [])
+    assert found["copies"]["rows"] == 0
+    assert main(["data", "check", str(table)]) == 0
+    assert "each line is taken for a row" in capsys.readouterr().out

@@ -173,6 +173,8 @@ def test_what_is_missing_or_in_the_way_is_told(made, tmp_path):
     known = known_as("ecg", made["ecg"], *ecg.FILES)
     with pytest.raises(Misconfigured, match=r"lacks beats\.npy\.xz, meta\.npz"):
         write_set(known, tmp_path / "e", source=tmp_path)
+    with pytest.raises(Misconfigured, match=f"Did you mean {made['ecg']}"):
+        write_set(known, tmp_path / "e", source=made["ecg"].parent)
     (tmp_path / "mine").write_text("keep")
     with pytest.raises(Misconfigured, match="is there already"):
         write_set(known, tmp_path, source=made["ecg"])

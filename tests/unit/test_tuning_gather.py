@@ -224,7 +224,7 @@ def test_a_sample_that_cannot_be_read_is_left_out_and_named():
 
 def test_where_no_sample_can_be_read_the_fault_is_told_at_once():
     samples = Samples(X, broken=range(300))
-    with pytest.raises(Rejected, match=r"row 19: 19\.jpg is damaged"):
+    with pytest.raises(Rejected, match=r"row 0: 0\.jpg is damaged"):
         gather(EdgeModel(), table(X, ANSWERS), samples, cache=False)
     with pytest.raises(Rejected, match=r"the first sample is the file a\.jpg: say what its input means"):
         gather(EdgeModel(), table(X, ANSWERS), ["a.jpg"] * 30, cache=False)

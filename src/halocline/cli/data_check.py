@@ -10,9 +10,11 @@ from halocline.cli.output import Json, print_json
 
 if TYPE_CHECKING:
     from halocline.data.checkup import Checkup
+    from halocline.records import ModelSpec
 
 _NAMED = 10
 _SHOWN = 12
+_LINES = "each line is taken for a row; for a model that looks at windows of lines, say so: --edge MODEL"
 
 
 def check(
@@ -20,6 +22,7 @@ def check(
     /,
     *,
     group_by: str | None = None,
+    edge: Path | None = None,
     strict: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     json: Json = False,
 ) -> int:
@@ -38,19 +41,23 @@ def check(
         A file or folder, as --data of the other commands takes it.
     group_by
         A regular expression that finds the group (patient, speaker, device) in a file's name.
+    edge
+        The model that they are for, an ONNX file: a table is looked at in the windows that it takes.
     strict
         Fail where one row cannot be used.
     json
         Print one JSON object on stdout and nothing else.
     """
-    from halocline.cli.tiers import progress_on_stderr
+    from halocline.cli.tiers import progress_on_stderr, series_of
     from halocline.cli.told_tuned import print_list
     from halocline.cli.words import print_block
     from halocline.data import read
     from halocline.data.checkup import check_up
 
+    series = None if edge is None else series_of(_spec(edge))
     with progress_on_stderr("looking at the data") as progress:
-        seen = check_up(read(path, strict=strict, group_by=group_by, progress=progress), progress)
+        data = read(path, strict=strict, group_by=group_by, series=series, progress=progress)
+        seen = check_up(data, progress)
     if json:
         print_json({"path": str(path), **{name: getattr(seen, name) for name in seen.__struct_fields__}})
         return 0
@@ -59,10 +66,17 @@ def check(
         more = [f"and {len(seen.bad) - _NAMED} more; --json names all"] if len(seen.bad) > _NAMED else []
         print_list("Left out:", [*(f"{row.name}: {row.why}" for row in seen.bad[:_NAMED]), *more])
     copies = [f"{one} is {other} once more" for one, other in seen.copies.named]
-    print_list("To know:", [*seen.doubts, *copies, *(f"not read: {name}" for name in seen.unread)])
+    lines = [_LINES] if edge is None and seen.kind == "table" and seen.content == "rows" else []
+    print_list("To know:", [*lines, *seen.doubts, *copies, *(f"not read: {name}" for name in seen.unread)])
     fit = (f"{each.command}: {'yes' if each.is_fit else 'no'}, {each.why}" for each in seen.fit)
     print_list("Fit for:", fit)
     return 0
+
+
+def _spec(edge: Path) -> "ModelSpec":
+    from halocline.adapters.onnxruntime import load
+
+    return load(edge).spec
 
 
 def _lines(seen: "Checkup") -> list[tuple[str, str]]:

@@ -153,13 +153,9 @@ def read_labelled(
 
 def series_of(model: "ModelSpec | None") -> "Series | None":
     """How a table is cut into windows for a model that takes a series."""
-    from halocline.data import Series
-    from halocline.inputs.description import SeriesInput
+    from halocline.data.windows import series_for
 
-    said = None if model is None else model.input
-    if not isinstance(said, SeriesInput):
-        return None
-    return Series(said.window, said.hop, said.columns if isinstance(said.columns, tuple) else ())
+    return None if model is None else series_for(model.input)
 
 
 def overlap(one: "Dataset", other: "Dataset", *paths: Path | None) -> list[str]:
@@ -180,9 +176,8 @@ def share(flag: str, text: str) -> float:
     except ValueError:
         raise Misconfigured("HAL-101", f"{flag} must be a share such as 27% or 0.27, got {text!r}") from None
     if not 0 <= value <= 1:
-        raise Misconfigured(
-            "HAL-101", f"{flag} must lie in 0% to 100%, got {text!r}. Did you mean {number}%?"
-        )
+        hint = f". Did you mean {number}%?" if 0 <= value <= 100 and "%" not in text else ""
+        raise Misconfigured("HAL-101", f"{flag} must lie in 0% to 100%, got {text!r}{hint}")
     return value
 
 

@@ -62,9 +62,10 @@ def evaluation_lines(seen: Evaluation) -> list[tuple[str, str]]:
 
 def size(count_bytes: float) -> str:
     """Bytes as people read them."""
-    if count_bytes < 1e3:
-        return f"{count_bytes:.0f} B"
-    return f"{count_bytes / 1e3:.1f} kB" if count_bytes < 1e6 else f"{count_bytes / 1e6:.1f} MB"
+    for unit, whole in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count_bytes >= whole:
+            return f"{count_bytes / whole:.1f} {unit}"
+    return f"{count_bytes:.0f} B"
 
 
 def _bills(ours: Bill, cloud: Bill) -> str:

@@ -1,6 +1,7 @@
 """Print what a trial found, and say what to type next."""
 
 import dataclasses
+import math
 import shlex
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def print_trial(trial: Trial, out: Path) -> None:
             [right, *(interval(way.accuracy) for way in ways)],
             ["calls a month", *(f"{way.month.cloud_calls:,.0f}" for way in ways)],
             ["sent up", *(size(way.month.bytes_up) for way in ways)],
-            ["USD", *(f"{way.month.usd:,.4g}" for way in ways)],
+            ["USD", *(_usd(way.month.usd) for way in ways)],
             ["time to an answer", *(seconds(way.typical_s) for way in ways)],
         ],
         numbers=True,
@@ -95,6 +96,13 @@ def print_trial(trial: Trial, out: Path) -> None:
     print_list("Be wary:", trial.warnings)
     print()
     print_block([("page", str(out)), *((what, line) for what, line in trial.commands.following)])
+
+
+def _usd(amount: float) -> str:
+    """Dollars as on the page: to the cent, or to two digits that count where it is less."""
+    if amount == 0:
+        return "0"
+    return f"{amount:,.{2 if amount >= 1 else 1 - math.floor(math.log10(amount))}f}"
 
 
 def _half(what: str, rows: int, groups: int | None) -> str:

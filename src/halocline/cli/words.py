@@ -37,16 +37,17 @@ def _number(share: float) -> str:
 
 
 def lines_of(text: str, *, first: str = "", rest: str = "") -> list[str]:
-    """The text in lines that fit the terminal."""
+    """The text in lines that fit the terminal; none ends between a number and its percent sign."""
     width = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-    return textwrap.wrap(
-        text,
+    lines = textwrap.wrap(
+        text.replace(" %", "\xa0%"),
         max(width, 40),
         initial_indent=first,
         subsequent_indent=rest,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace("\xa0%", " %") for line in lines]
 
 
 def print_block(pairs: Sequence[tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from halocline.inputs.description import Input, SeriesInput
 from halocline.records import Array
 
 BLOCK_WINDOWS = 10
@@ -21,6 +22,13 @@ class Series(NamedTuple):
     window: int
     hop: int | None = None
     columns: tuple[str, ...] = ()
+
+
+def series_for(told: Input | None) -> Series | None:
+    """How a table is cut for a model whose input is described so; None where it takes no series."""
+    if not isinstance(told, SeriesInput):
+        return None
+    return Series(told.window, told.hop, told.columns if isinstance(told.columns, tuple) else ())
 
 
 class Windows(Sequence[Array]):

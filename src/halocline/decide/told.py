@@ -16,7 +16,9 @@ def percent(share: float) -> str:
 
 
 def signed_points(difference: float) -> str:
-    """A difference of shares in points with its sign; only no difference at all is 0.00."""
+    """A difference of shares in points with its sign; only no difference at all is 0.00, without one."""
+    if difference == 0:
+        return "0.00"
     digits = 3 if 0 < abs(difference) < 5e-5 else 2
     return f"{difference * 100:+.{digits}f}".replace("-", "−")  # noqa: RUF001 - a minus
 

@@ -97,13 +97,20 @@ class Sender:
 
     Where the cloud's model has a description of its input, it is given what that says of the raw sample,
     never the tensor of another model. Raises Misconfigured (HAL-102) where `to_cloud` and the descriptions
-    of both tiers say it twice.
+    of both tiers say it twice. `takes_raw` says that the cloud takes files, where it is not asked itself.
     """
 
     def __init__(
-        self, upstream: Upstream, edge: ModelSpec, send: Send, to_cloud: Callable[[Array], Array] | None
+        self,
+        upstream: Upstream,
+        edge: ModelSpec,
+        send: Send,
+        to_cloud: Callable[[Array], Array] | None,
+        *,
+        takes_raw: bool = False,
     ) -> None:
         self._upstream = upstream
+        self._takes_raw = takes_raw
         self._edge = edge
         self._send = send
         self._to_cloud = to_cloud
@@ -179,7 +186,8 @@ class Sender:
 
     def _file_bytes(self, samples: Sequence[Any], spec: ModelSpec) -> int | None:
         """What the samples' own files take, where they are what is to travel; else None."""
-        if self._send is Send.TENSOR or not getattr(self._upstream, "takes_raw", False):
+        takes_raw = self._takes_raw or getattr(self._upstream, "takes_raw", False)
+        if self._send is Send.TENSOR or not takes_raw:
             return None
         sizes = [size for sample in samples if (size := _size_of(sample)) is not None]
         if len(sizes) < len(samples):

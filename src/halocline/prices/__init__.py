@@ -59,6 +59,7 @@ def read_prices(path: Path | None = None) -> Prices:
     try:
         return msgspec.convert(tomllib.loads(where.read_text(encoding="utf-8")), Prices)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as fault:
+        why = fault.strerror or fault if isinstance(fault, OSError) else fault
         raise Misconfigured(
-            "HAL-304", f"{where} is not a file of prices: {fault}. Start from the one in halocline/prices"
+            "HAL-304", f"{where} is not a file of prices: {why}. Start from the one in halocline/prices"
         ) from fault

@@ -40,6 +40,7 @@ def chart_of(trial: Trial, width: int, height: int) -> str:
         _line(trial, frame),
         *_alone(trial, frame),
         *_chosen(trial, frame, wide=wide),
+        *_names(trial, frame),
         _hover(frame),
     ]
     what = "accuracy" if trial.data.has_labels else "agreement with the cloud"
@@ -57,7 +58,7 @@ def _frame(trial: Trial, width: int, height: int) -> Frame:
     low = min(float(curve.accuracy.min()), there.low, *alone)
     high = max(float(curve.accuracy.max()), there.high, *alone)
     margin = max((high - low) * ROOM, 0.002)
-    return Frame(width, height, low - margin, min(high + margin, 1.0 + margin / 2))
+    return Frame(width, height, low - margin, high + margin)
 
 
 def _grid(frame: Frame, *, wide: bool) -> list[str]:
@@ -107,6 +108,13 @@ def _alone(trial: Trial, frame: Frame) -> list[str]:
         x, y = frame.x(share), frame.y(value)
         parts.append(f'<path class="level {name}" d="M{frame.x(0)} {y}H{frame.x(1)}"/>')
         parts.append(f'<circle class="dot {name}" cx="{x}" cy="{y}" r="5.5"/>')
+    return parts
+
+
+def _names(trial: Trial, frame: Frame) -> list[str]:
+    """What the two levels are, written over everything else."""
+    cloud, edge = trial.cloud_alone.accuracy.value, trial.edge_alone.accuracy.value
+    parts = []
     # The labels lie on the free side of their lines: the better one above, the other below.
     for name, value, share, other in (("cloud", cloud, 1.0, edge), ("edge", edge, 0.0, cloud)):
         y = frame.y(value) + (-9 if value >= other else 19)

@@ -54,10 +54,15 @@ def _card(sample: Sample) -> str:
     truth = "" if sample.truth is None else f"<span>truth <b>{escape(sample.truth)}</b></span>"
     return (
         f'<li class="{_outcome(sample)}">{_drawn(sample.look, sample.row)}'
-        f'<span class="quiet small">{escape(sample.row)}</span>'
+        f'<span class="quiet small">{_breakable(sample.row)}</span>'
         f"<span>edge <b>{escape(sample.edge)}</b> {percent(sample.confidence)}</span>"
         f"<span>cloud <b>{escape(sample.cloud)}</b></span>{truth}</li>"
     )
+
+
+def _breakable(name: str) -> str:
+    """A file's name, which may go on in a new line after its folder rather than anywhere."""
+    return escape(name).replace("/", "/<wbr>").replace("_", "_<wbr>")
 
 
 def _outcome(sample: Sample) -> str:

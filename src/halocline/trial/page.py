@@ -114,12 +114,14 @@ def _curve_title(trial: Trial) -> str:
 def _curve(trial: Trial) -> str:
     what = "right answers" if trial.data.has_labels else "answers that are the cloud's"
     base = trial.evaluation.curve.baselines
+    moves = trial.tuned.policy.share is not None
+    moving = "; its threshold moves, so that it may lie beside the line" if moves else ""
     rows = [
         (
             "both",
             "tiered",
             f"{percent(trial.tiered.accuracy.value)} {what} at {percent(trial.escalated.value)} of the calls",
-            interval(trial.tiered.accuracy),
+            interval(trial.tiered.accuracy) + moving,
         ),
         (
             "cloud",
@@ -198,12 +200,15 @@ def _promise(trial: Trial) -> str:
         rows.append(
             (
                 "temperature",
-                f"The edge's scores are read at {value}: 1 takes them as they are, less is surer.",
+                f"The edge's scores are read at {value}: 1 takes them as they are, less makes it surer.",
             )
         )
     off = trial.evaluation.calibration_error
     if off is not None:
-        told = f"Off by {percent(off.value)} on average ({interval(off)}), as expected calibration error."
+        told = (
+            f"How sure the edge says it is differs from how often it is right by {percent(off.value)} on "
+            f"average ({interval(off)}; the expected calibration error)."
+        )
         rows.append(("confidence", told))
     listed = "".join(f"<dt>{name}</dt><dd>{told}</dd>" for name, told in rows)
     return f"<dl>{listed}</dl>"

@@ -27,9 +27,10 @@ from halocline.trial.samples import Sample, label_of, moves_of, picked
 from halocline.trial.split import choosing_half
 from halocline.trial.timing import Timing, kept_timing
 from halocline.trial.ways import Way, month_of
+from halocline.tuning.curve import doubts_of
 from halocline.tuning.desk import Progress
 from halocline.tuning.evaluation import Evaluation, Figures, evaluate_on
-from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather
+from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather, told_left_out
 from halocline.tuning.replay import goes_up, read_edge, right
 from halocline.tuning.rows import Labelled, Truth, counted_once, only
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
@@ -267,6 +268,7 @@ def _trial(
             is_share=isinstance(target, Escalate),
         )
     )
+    left_out = told_left_out(seen.left_out, seen.given)
     link_s = link.call_s(seen.row_bytes)
     ready_s = 0.0 if prepare is None else prepare.p50_s
     call_s = ready_s + link_s + timing.latency.p50_s
@@ -302,8 +304,10 @@ def _trial(
         calls_per_day=calls_per_day,
         prices=prices,
         samples=samples,
-        warnings=_warnings(shown, single_group=single_group),
-        notes=tuple(dict.fromkeys((*tuned.notes, *evaluation.notes))),
+        warnings=(*left_out, *_warnings(shown, single_group=single_group)),
+        notes=tuple(
+            note for note in dict.fromkeys((*tuned.notes, *evaluation.notes)) if note not in left_out
+        ),
         asked=seen.cost,
         commands=LIBRARY,
         tuned=tuned,
@@ -324,11 +328,15 @@ def _is_promised(tuned: Tuned, evaluation: Evaluation, tolerance: float) -> bool
 
 
 def _warnings(shown: _Shown, *, single_group: bool) -> tuple[str, ...]:
-    said = list(shown.tuned.warnings)
+    tuned, promise = shown.tuned, shown.evaluation.promise
+    # What it says of accuracy was counted on its own half; every figure here is of the other.
+    of_its_half = doubts_of(tuned.curve.baselines)
+    said = [line for line in tuned.warnings if line not in of_its_half]
+    said += doubts_of(shown.evaluation.curve.baselines)
     if single_group:
         said.append("all rows are of one group, and were parted by rows: another group may look different")
-    if shown.evaluation.promise.state in ("broken", "by_chance"):
-        said.append(f"the promise on the half that it was not made on: {shown.evaluation.promise.told}")
+    if promise.state == "broken" or (promise.state == "by_chance" and tuned.promise.max_loss is not None):
+        said.append(f"on the half that did not choose the threshold the promise came out {promise.told}")
     return tuple(dict.fromkeys(said))
 
 

@@ -60,7 +60,7 @@ def milliseconds(value_s: float) -> str:
     if value_s >= 1:
         return figure(value_s, f"{value_s:.2f} s")
     ms = value_s * 1e3
-    return figure(value_s, f"{ms:.3g} ms" if ms >= 0.1 else f"{value_s * 1e6:.0f} µs")
+    return figure(value_s, f"{ms:.3g} ms" if ms >= 1 else f"{value_s * 1e6:.0f} µs")
 
 
 def short(value: float) -> str:

@@ -76,7 +76,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cloud_index: Array
     cost: CloudCost
     row_bytes: int
-    """The request body of one escalated row, as this cloud is spoken to; of files the mean of the first."""
+    """The request body of one escalated row, as this cloud is spoken to, or would be if it is a model here
+    and were served; of files the mean of the first."""
     edge_s: Latency
     cloud_s: Latency | None
     """None where no call was made to time it."""
@@ -124,7 +125,9 @@ def gather(
     kind = local.spec.score_kind
     if kind is None:
         raise Misconfigured(
-            "HAL-333", f"{local.spec.ref} is said to {local.spec.task}, and this works on classes"
+            "HAL-333",
+            f"{local.spec.ref} is said to {local.spec.task}, and this works on classes. Choose its threshold "
+            "in a program: halocline.tuning.tasks.tune_task",
         )
     name = local.spec.outputs[reader.score_at].name
     if check is not None and reader.classes is not None:
@@ -148,10 +151,11 @@ def gather(
                 parts.append(part)
             probs, cost = desk.finish()
         alone = sender(send=Send.AUTO)
-        singles = [
-            alone.feed(one)
-            for one in intake.singles([part.ready for part in parts], max(TIMED_ROWS, latency_calls))
-        ]
+        firsts = list(intake.singles([part.ready for part in parts], max(TIMED_ROWS, latency_calls)))
+        singles = bodies = [alone.feed(one) for one in firsts]
+        if upstream is not cloud:  # a model here stands for one behind `halocline serve`, which takes files
+            served = sender(send=Send.AUTO, takes_raw=True)
+            bodies = [served.feed(one) for one in firsts]
         cloud_s, cost = asking.time(singles[:latency_calls], cost)
         feed = intake.whole([part.ready.feed for part in parts])
         outputs = joined([part.outputs for part in parts])
@@ -166,10 +170,10 @@ def gather(
             cloud_digest=asking.digest,
             cloud_index=probs.argmax(axis=1),
             cost=cost,
-            row_bytes=round(sum(map(body_bytes, singles)) / len(singles)),
+            row_bytes=round(sum(map(body_bytes, bodies)) / len(bodies)),
             edge_s=_edge_latency(local, feed),
             cloud_s=cloud_s,
-            notes=(*_of_left_out(intake), *asking.notes(cost)),
+            notes=(*told_left_out(intake.left_out, intake.rows), *asking.notes(cost)),
             given=intake.rows,
             places=np.concatenate([part.ready.places for part in parts]),
             left_out=tuple(intake.left_out),
@@ -197,14 +201,13 @@ def _run_edge(edge: Model, intake: Intake, rows: int) -> Iterator[_Part]:
         yield _Part(ready, dict(zip(names, outputs, strict=True)))
 
 
-def _of_left_out(intake: Intake) -> tuple[str, ...]:
-    """Which samples could not be made ready."""
-    left = intake.left_out
+def told_left_out(left: Sequence[LeftOut], given: int) -> tuple[str, ...]:
+    """Which samples could not be made ready; nothing where all could."""
     if not left:
         return ()
     named = "; ".join(f"{each.name}: {each.why}" for each in left[:NAMED])
     more = f"; and {len(left) - NAMED} more" if len(left) > NAMED else ""
-    return (f"{len(left)} of the {intake.rows} samples could not be read and are left out: {named}{more}",)
+    return (f"{len(left)} of the {given} samples could not be read and are left out: {named}{more}",)
 
 
 def _edge_latency(edge: Model, feed: Feed) -> Latency:

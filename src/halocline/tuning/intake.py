@@ -47,6 +47,7 @@ class Intake:
         self._strict = strict
         self.left_out: list[LeftOut] = []
         self._any_ready = False
+        self._first_fault: Exception | None = None
         self._shapes: dict[int, dict[str, tuple[int, ...]]] = {}
         self._raw: Any = None
         if _is_raw(inputs, edge.spec):
@@ -106,12 +107,15 @@ class Intake:
         )
 
     def _leave_out(self, row: int, exc: Exception) -> None:
-        name, why = self._name(row), exc.message if isinstance(exc, Rejected) else str(exc)
-        self.left_out.append(LeftOut(row, name, why))
+        self._first_fault = self._first_fault or exc
+        self.left_out.append(LeftOut(row, self._name(row), _why(exc)))
         tried = len(self.left_out)
         if self._strict or (not self._any_ready and tried >= min(_HOPELESS, self.rows)):
-            code = exc.code if isinstance(exc, Rejected) else "HAL-304"
-            raise Rejected(code, why if name in why else f"{name}: {why}") from None
+            first, fault = self.left_out[0], self._first_fault
+            code = fault.code if isinstance(fault, Rejected) else "HAL-304"
+            raise Rejected(
+                code, first.why if first.name in first.why else f"{first.name}: {first.why}"
+            ) from None
 
     def _name(self, row: int) -> str:
         """The file that a sample is read from, where it is one."""
@@ -145,6 +149,10 @@ class Intake:
         if shapes != first:
             told, before = (" and ".join(str(list(each)) for each in one.values()) for one in (shapes, first))
             raise Rejected("HAL-301", f"it has the shape {told}, and the first sample has {before}")
+
+
+def _why(exc: Exception) -> str:
+    return exc.message if isinstance(exc, Rejected) else str(exc)
 
 
 def stacked(samples: Sequence[Any], model: ModelSpec) -> Array:

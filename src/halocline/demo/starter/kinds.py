@@ -10,6 +10,8 @@ import numpy as np
 
 import halocline as hc
 from halocline.adapters.decoders import decoders
+from halocline.data import read
+from halocline.data.windows import series_for
 from halocline.demo.starter.drawn import WINDOW, Rows, pictures, readings, recordings
 from halocline.demo.starter.models import trained
 from halocline.inputs.prepare import prepare_of
@@ -23,12 +25,14 @@ TRAINED_ON = 2000
 class Starter(msgspec.Struct, frozen=True, kw_only=True):
     """One kind: its classes, how rows are made and written, and how large the networks are.
 
-    `rows` rows are written, which neither model was trained on; the policy loses `max_loss` at most.
+    `rows` rows are written as `data`, which neither model was trained on; the policy loses `max_loss`
+    at most.
     """
 
     labels: tuple[str, ...]
     make: Callable[[int, np.random.Generator], Rows]
     write: Callable[[Path, Rows, tuple[str, ...]], None]
+    data: str
     rows: int
     edge: tuple[int, ...]
     cloud: tuple[int, ...]
@@ -44,8 +48,11 @@ def fill(folder: Path, starter: Starter, seed: int) -> None:
         (folder / f"{name}.onnx").write_bytes(trained(tensor, known.y, starter.labels, hidden, seed))
     starter.write(folder, rows, starter.labels)
     edge, cloud = hc.load(folder / "edge.onnx"), hc.load(folder / "cloud.onnx")
-    groups = None if len(np.unique(rows.group)) == len(rows.group) else rows.group
-    tuned = hc.tune(edge, cloud, list(rows.x), rows.y, groups, max_loss=starter.max_loss, cache=False)
+    # From the files, as `halocline tune` reads them: run there, it finds the same policy.
+    data = read(folder / starter.data, series=series_for(edge.spec.input))
+    tuned = hc.tune(
+        edge, cloud, data.samples, data.labels, data.groups, max_loss=starter.max_loss, cache=False
+    )
     tuned.save(folder / "policy.toml")
 
 
@@ -83,6 +90,7 @@ STARTERS = {
         labels=("good", "worn", "broken"),
         make=readings,
         write=_write_arrays,
+        data="rows.npz",
         rows=600,
         edge=(),
         cloud=(32,),
@@ -92,7 +100,8 @@ STARTERS = {
         labels=("disc", "square", "triangle"),
         make=pictures,
         write=_write_pictures,
-        rows=240,
+        data="pictures",
+        rows=480,
         edge=(),
         cloud=(48,),
         max_loss=0.05,
@@ -101,6 +110,7 @@ STARTERS = {
         labels=("steady", "rattling", "overheating"),
         make=recordings,
         write=_write_table,
+        data="readings.csv",
         rows=240,
         edge=(4,),
         cloud=(32,),

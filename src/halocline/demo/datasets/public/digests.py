@@ -16,7 +16,13 @@ def form_in(folder: Path, known: PublicSet) -> Form:
     if whole:
         return whole[0]
     told = "; or ".join(", ".join(names) for names in missing.values())
-    raise Misconfigured("HAL-304", f"{folder} does not hold the set {known.name}: it lacks {told}")
+    inside = [
+        each
+        for each in sorted(folder.iterdir())
+        if any(all((each / file.name).exists() for file in form.files) for form in known.forms)
+    ]
+    hint = f". Did you mean {inside[0]}?" if inside else ""
+    raise Misconfigured("HAL-304", f"{folder} does not hold the set {known.name}: it lacks {told}{hint}")
 
 
 def check_digests(folder: Path, form: Form) -> None:
