@@ -8,7 +8,6 @@ import numpy as np
 
 from halocline.records import Array
 
-
 BLOCK_WINDOWS = 10
 """So many windows end to end make a block."""
 

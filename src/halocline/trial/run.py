@@ -30,8 +30,9 @@ from halocline.trial.ways import Way, month_of
 from halocline.tuning.desk import Progress
 from halocline.tuning.evaluation import Evaluation, Figures, evaluate_on
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather
+from halocline.tuning.labelled import Labelled
 from halocline.tuning.replay import goes_up, read_edge, right
-from halocline.tuning.rows import Labelled, Truth, counted_once, only
+from halocline.tuning.rows import Truth, counted_once, only
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import DEFAULT_ALPHA, DEFAULT_MAX_LOSS, Tuned, target_of, tune_on
 

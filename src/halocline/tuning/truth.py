@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from halocline.errors import Misconfigured, Rejected
-from halocline.records import Anomaly, Boxes, Interval, ModelSpec, Task
+from halocline.records import Anomaly, Array, Boxes, Interval, ModelSpec, Task
 from halocline.stats.overlap import is_all_right
 from halocline.tuning.rows import check_length
 
@@ -18,7 +18,7 @@ def truth_of(spec: ModelSpec, y: Any, rows: int) -> Sequence[Any]:
     check_length("y", len(y), rows)
     if spec.task is Task.DETECT:
         return [in_order(each, spec) for each in y]
-    given = np.asarray(y)
+    given = _numbers(np.asarray(y))
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     if given.ndim != 1 or given.dtype.kind not in "fiub":
@@ -32,8 +32,18 @@ def truth_of(spec: ModelSpec, y: Any, rows: int) -> Sequence[Any]:
     return told
 
 
+def _numbers(given: Array) -> Array:
+    """A column of a table may have come as text; what is no number stays as it is."""
+    if given.dtype.kind not in "UO":
+        return given
+    try:
+        return given.astype(np.float64)
+    except (TypeError, ValueError):
+        return given
+
+
 def judge_of(spec: ModelSpec, tolerance: float | None) -> Callable[[Any, Any], bool]:
-    """What says of an answer and the truth whether it is right (see `task_evidence`).
+    """What says of an answer and the truth whether it is right (see `tune`).
 
     Raises Misconfigured (HAL-102) for a tolerance that is none.
     """
