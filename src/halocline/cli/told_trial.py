@@ -31,7 +31,8 @@ def models_of(tiers: Tiers) -> list[str]:
 def data_of(tiers: Tiers) -> list[str]:
     """The flags that name the data and how they are read."""
     grouped = [] if tiers.group_by is None else ["--group-by", tiers.group_by]
-    return ["--data", str(tiers.data), *grouped, *(["--strict"] if tiers.strict else [])]
+    reach = [] if tiers.tolerance is None else ["--tolerance", f"{tiers.tolerance:g}"]
+    return ["--data", str(tiers.data), *grouped, *reach, *(["--strict"] if tiers.strict else [])]
 
 
 def following(trial: Trial, tiers: Tiers, repeat: str, asked: list[str]) -> Commands:

@@ -61,11 +61,9 @@ def _card(sample: Sample) -> str:
 
 
 def _outcome(sample: Sample) -> str:
-    if sample.truth is None:
-        return "" if sample.edge == sample.cloud else "good"
-    if (sample.edge == sample.truth) == (sample.cloud == sample.truth):
+    if sample.edge_right == sample.cloud_right:
         return ""
-    return "good" if sample.cloud == sample.truth else "bad"
+    return "good" if sample.cloud_right else "bad"
 
 
 def _drawn(look: Look, name: str) -> str:

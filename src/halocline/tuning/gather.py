@@ -24,15 +24,13 @@ from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
 from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, sliced
 from halocline.tuning.said import Said, packed, unpacked
 from halocline.tuning.store import AnswerStore
+from halocline.tuning.truth import VERDICTS
 
 Check: TypeAlias = Callable[[ModelSpec, int, int], None]
 """Called with the edge model, its classes and the rows before the cloud is asked; raises what is wrong."""
 
 Cache: TypeAlias = Path | str | bool | None
 """A folder for the cloud's answers; None or True: the user's cache folder; False: keep none."""
-
-VERDICTS = ("normal", "anomaly")
-"""What the classes of an anomaly scorer are called."""
 
 BATCH_ROWS = 256
 LONGEST_REST_S = 60.0

@@ -30,7 +30,7 @@ from halocline.stats.calibrate import fit_temperature
 from halocline.stats.novelty import Novelty, fit_novelty
 from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
-from halocline.tuning.gather import BATCH_ROWS, VERDICTS, Cache, Gathered, gather
+from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
 from halocline.tuning.judged import Judged, judged
 from halocline.tuning.labelled import Labelled
 from halocline.tuning.replay import check_source, features_of, goes_up, is_new
@@ -38,6 +38,7 @@ from halocline.tuning.rows import Truth, counted_once, data_digest
 from halocline.tuning.split import calibration_rows
 from halocline.tuning.store import row_keys
 from halocline.tuning.tally import Tally
+from halocline.tuning.truth import VERDICTS
 from halocline.wire.policy_file import PolicyFile, write_policy
 
 if TYPE_CHECKING:
