@@ -181,3 +181,60 @@ def test_detectors_are_tuned_and_evaluated_on_coco(here, scenes, capsys):
     )
     assert again["cost"]["rows_asked"] == 20  # the calls that are timed
     assert again["measures"] == found["measures"]
+
+
+def tried(capsys, *words):
+    found = json.loads(run(capsys, "try", *words, "--json").out)
+    return found, open("try.html", encoding="utf-8").read()
+
+
+def test_a_trial_of_detectors_draws_the_boxes_of_both_tiers_and_of_the_truth(here, scenes, capsys):
+    models = write_detectors(here, scenes)
+    data = write_scenes(here / "cal", scenes.tune, scenes.edge.spec.labels, 300)
+    found, page = tried(capsys, *models, "--data", data, "--escalate", "30%")
+    assert found["task"] == "detect"
+    assert [each["name"] for each in found["measures"]] == ["mAP at .5", "mAP .5 to .95"]
+    assert found["baselines"]["majority_label"] == "nothing there"
+    marks = [each["drawn"] for each in found["samples"]]
+    assert sum(len(each["truth"]) for each in marks) > 0
+    assert page.count('<svg class="marks"') == len(found["samples"])
+    for kind in ("edge", "cloud", "truth"):
+        assert page.count(f'<rect class="{kind}"') == sum(len(each[kind]) for each in marks)
+    assert "Mean average precision" in page
+    assert "each class is found" not in page
+    again, _ = tried(capsys, *models, "--data", data, "--escalate", "30%")
+    assert (again["asked"]["rows_asked"], again["asked"]["calls"]) == (0, 0)
+    assert again["measures"] == found["measures"]
+
+
+def test_a_trial_of_regressors_shows_values_with_their_intervals(here, capsys):
+    models = regressors(here)
+    found, page = tried(capsys, *models, "--data", "cal.csv", "--max-loss", "10%", "--tolerance", "1")
+    assert (found["task"], found["measures"][0]["name"]) == ("regress", "mean absolute error")
+    assert page.count('<svg class="scale"') == len(found["samples"]) > 0
+    sample = found["samples"][0]
+    low, value, high = sample["drawn"]["edge"]
+    assert sample["edge"] == f"{value:.4g} ({low:.4g} to {high:.4g})"
+    assert sample["truth"] == f"{sample['drawn']['truth']:.4g}"
+    assert "right within 1 of the truth" in page
+    assert "--tolerance 1" in page
+
+
+def test_a_trial_of_scorers_shows_the_score_against_the_threshold(here, capsys):
+    models = scorers(here)
+    found, page = tried(capsys, *models, "--data", "cal.csv", "--escalate", "30%")
+    assert [each["name"] for each in found["measures"]] == ["precision of anomaly", "recall of anomaly"]
+    assert page.count('<svg class="scale"') == len(found["samples"]) > 0
+    assert all(each["drawn"]["limit"] == 1.0 for each in found["samples"])
+    assert found["samples"][0]["truth"] in ("normal", "anomaly")
+    assert set(found["recall"]["tiered"]) == {"normal", "anomaly"}
+
+
+def test_a_trial_without_labels_says_what_agreement_is(here, capsys):
+    models = regressors(here)
+    x, _ = intervals(400, 2)
+    np.savez("bare.npz", x=x.astype(np.float32))
+    found, page = tried(capsys, *models, "--data", "bare.npz", "--escalate", "30%")
+    assert found["measures"] == []
+    assert found["samples"][0]["truth"] is None
+    assert "each value lies in the interval of the other" in page

@@ -20,7 +20,7 @@ def print_figures(seen: Evaluation) -> None:
     if seen.edge.recall:
         rows.append(["balanced accuracy", *(interval(each.balanced_accuracy) for each in tiers)])
     for measure in seen.measures:
-        told = (_figure(each, measure) for each in (measure.edge, measure.cloud, measure.tiered))
+        told = (measured(each, measure) for each in (measure.edge, measure.cloud, measure.tiered))
         rows.append([measure.name, *told])
     names = list(seen.edge.recall)
     if len(names) > MOST_CLASSES:
@@ -45,7 +45,8 @@ _SHARES = {
 }
 
 
-def _figure(value: float | None, measure: Measure) -> str:
+def measured(value: float | None, measure: Measure) -> str:
+    """A figure of the task as people read it."""
     if value is None:
         return "-"
     return f"{value:.3f}" if measure.is_share else f"{value:.4g}"

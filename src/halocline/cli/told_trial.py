@@ -6,7 +6,7 @@ from pathlib import Path
 
 from halocline.cli.output import print_table, seconds
 from halocline.cli.tiers import Tiers
-from halocline.cli.told_evaluation import size
+from halocline.cli.told_evaluation import measured, size
 from halocline.cli.told_tuned import print_list, told_cost
 from halocline.cli.words import interval, percent, print_block
 from halocline.decide.told import counted
@@ -73,6 +73,10 @@ def print_trial(trial: Trial, out: Path) -> None:
         ["", "cloud alone", "tiered", "edge alone"],
         [
             [right, *(interval(way.accuracy) for way in ways)],
+            *(
+                [each.name, *(measured(value, each) for value in (each.cloud, each.tiered, each.edge))]
+                for each in trial.evaluation.measures
+            ),
             ["calls a month", *(f"{way.month.cloud_calls:,.0f}" for way in ways)],
             ["sent up", *(size(way.month.bytes_up) for way in ways)],
             ["USD", *(f"{way.month.usd:,.4g}" for way in ways)],

@@ -58,6 +58,8 @@ class _Classes:
 class _Values:
     def __init__(self, seen: Gathered, said: Said, labels: Truth | None) -> None:
         self._seen, self._said, self._labels = seen, said, labels
+        scores = [each.score for each in said.edge if isinstance(each, Anomaly)]
+        self._scores = (min(scores), max(scores)) if scores else None
 
     def edge(self, row: int) -> str:
         return _told(self._said.edge[row])
@@ -74,11 +76,13 @@ class _Values:
 
     def drawn(self, row: int) -> Drawn | None:
         pair = self._said.edge[row], self._said.cloud[row]
+        form = self._seen.edge.output
+        if isinstance(form, ScoreOutput):
+            return _of_score(pair[0], form.threshold, self._scores)
         true = None if self._labels is None or self._labels.values is None else self._labels.values[row]
         if any(isinstance(each, Boxes) for each in pair):
             return Marks(edge=_corners(pair[0]), cloud=_corners(pair[1]), truth=_corners(true))
-        limit = self._seen.edge.output.threshold if isinstance(self._seen.edge.output, ScoreOutput) else None
-        return _scale(*pair, None if true is None else float(true), limit)
+        return _of_intervals(*pair, None if true is None else float(true))
 
 
 def _told(value: Any) -> str:
@@ -104,17 +108,20 @@ def _corners(boxes: Boxes | None) -> tuple[tuple[float, float, float, float], ..
     return tuple((left, top, right, low) for left, top, right, low in boxes.xyxy.round(4).tolist())
 
 
-def _scale(edge: Any, cloud: Any, truth: float | None, limit: float | None) -> Scale | None:
-    ranges = [_range(edge), _range(cloud)]
+def _of_score(value: Any, limit: float, scores: tuple[float, float] | None) -> Scale | None:
+    """The edge's score on the scale of all rows; the cloud's may have a scale of its own."""
+    if not isinstance(value, Anomaly) or scores is None:
+        return None
+    spot = (value.score, value.score, value.score)
+    return Scale(low=min(scores[0], limit), high=max(scores[1], limit), edge=spot, cloud=None, limit=limit)
+
+
+def _of_intervals(edge: Any, cloud: Any, truth: float | None) -> Scale | None:
+    ranges = [
+        (each.low, each.value, each.high) if isinstance(each, Interval) else None for each in (edge, cloud)
+    ]
     spots = [spot for each in ranges if each is not None for spot in each]
-    spots += [each for each in (truth, limit) if each is not None]
     if not spots:
         return None
-    low, high = min(spots), max(spots)
-    return Scale(low=low, high=high, edge=ranges[0], cloud=ranges[1], truth=truth, limit=limit)
-
-
-def _range(value: Any) -> tuple[float, float, float] | None:
-    if isinstance(value, Interval):
-        return value.low, value.value, value.high
-    return (value.score,) * 3 if isinstance(value, Anomaly) else None
+    spots += [] if truth is None else [truth]
+    return Scale(low=min(spots), high=max(spots), edge=ranges[0], cloud=ranges[1], truth=truth)

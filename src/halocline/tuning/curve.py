@@ -154,12 +154,13 @@ def curve_with(
     )
 
 
-def doubts_of(base: Baselines) -> tuple[str, ...]:
-    """That accuracy tells little, where saying one class always would do as well as the cloud."""
+def doubts_of(base: Baselines, *, has_classes: bool = True) -> tuple[str, ...]:
+    """That accuracy tells little, where always saying the same would do as well as the cloud."""
     if base.majority < base.cloud:
         return ()
     told = f"always saying {base.majority_label!r} is right in {percent(base.majority)}, the cloud in"
-    return (f"{told} {percent(base.cloud)}: accuracy tells little here; look at the recall of each class",)
+    where = "recall of each class" if has_classes else "other figures"
+    return (f"{told} {percent(base.cloud)}: accuracy tells little here; look at the {where}",)
 
 
 def class_name(labels: Sequence[str] | None, index: int) -> str:

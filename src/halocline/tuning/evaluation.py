@@ -253,7 +253,7 @@ def evaluate_on(
             *(() if labels is None else labels.notes),
             *_doubts(tally, has_classes=judge.has_classes),
             *_of_budget(in_force.budget, int(wants_up.sum()), kept),
-            *doubts_of(curve.baselines),
+            *doubts_of(curve.baselines, has_classes=judge.has_classes),
             *seen.notes,
         ),
         task=seen.edge.task,

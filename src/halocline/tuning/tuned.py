@@ -259,7 +259,7 @@ def tune_on(
         curve=curve,
         warnings=(
             *copied,
-            *doubts_of(curve.baselines),
+            *doubts_of(curve.baselines, has_classes=judge.has_classes),
             *(_named(line, seen.classes) for line in chosen.warnings),
             *kept,
         ),
