@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
+from servers import serving
 
 import halocline as hc
 from halocline.cli import main
@@ -238,3 +239,24 @@ def test_a_trial_without_labels_says_what_agreement_is(here, capsys):
     assert found["measures"] == []
     assert found["samples"][0]["truth"] is None
     assert "each value lies in the interval of the other" in page
+
+
+def test_a_served_cloud_is_asked_once_about_each_row(here, capsys):
+    models = scorers(here)
+    with serving(f"cloud={here / 'cloud.onnx'}") as server:
+        models[3] = f"{server.url}/v2/models/cloud"
+        words = ["tune", *models, "--data", "cal.csv", "--escalate", "30%", "--json"]
+        first, again = (json.loads(run(capsys, *words).out) for _ in range(2))
+    assert (first["asked"]["rows_asked"], again["asked"]["calls"]) == (600, 0)
+    assert first["curve"] == again["curve"]
+    assert (first["task"], first["tolerance"]) == ("score", None)
+
+
+def test_boxes_for_a_model_that_does_not_detect_are_refused(here, scenes, capsys):
+    models = scorers(here)
+    data = write_scenes(here / "cal", scenes.tune, scenes.edge.spec.labels, 3)
+    for command in (["tune"], ["try"], ["evaluate", "--policy", "policy.toml"]):
+        assert "HAL-322" in run(capsys, *command, *models, "--data", data, code=2).err
+    np.savez("rows.npz", x=scenes.tune.pictures[:60, None], y=np.zeros(60, np.int64))
+    detect = write_detectors(here, scenes)
+    assert "hc.Boxes for each picture" in run(capsys, "tune", *detect, "--data", "rows.npz", code=2).err

@@ -99,7 +99,7 @@ def _listed(boxes: Boxes) -> str:
     """What was found, the most frequent first."""
     names = boxes.labels or tuple(map(str, boxes.index.tolist()))
     counts = Counter(names).most_common()
-    return ", ".join(name if n == 1 else f"{n} {name}" for name, n in counts) or "nothing"
+    return ", ".join(name if n == 1 else f"{name} ({n})" for name, n in counts) or "nothing"
 
 
 def _corners(boxes: Boxes | None) -> tuple[tuple[float, float, float, float], ...]:
