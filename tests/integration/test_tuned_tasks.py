@@ -48,6 +48,8 @@ def test_a_regressors_threshold_is_tuned_on_what_is_lost_against_the_cloud(tmp_p
     assert 0 < (wrong & stays).mean() <= 0.1
     assert 0.2 < stays.mean() < 0.9
     assert (tuned.file.task, tuned.file.tolerance, tuned.policy.temperature) == ("regress", 1.0, 1.0)
+    apart = np.abs(x[:, 1] - truth) > 0.11  # beyond the cloud's interval: what a spot check would find
+    assert (apart & stays).mean() < tuned.file.disagreement < apart.mean()
     path = tuned.save(tmp_path / "policy.toml")
     with hc.Tiered(edge, exact(x, truth), policy=path, deadline_s=5.0) as tiered:
         up = [reply.tier is hc.Tier.CLOUD for reply in tiered.infer_batch(x)]
