@@ -16,14 +16,12 @@ import numpy as np
 
 import halocline as hc
 from common import arguments, report
-from halocline.decide.targets import Escalate
 from halocline.demo.detection.canvas import Scenes
 from halocline.demo.detection.graph import YOLO
 from halocline.demo.detection.pair import Detectors, detectors
 from halocline.stats.calibrate import expected_calibration_error
 from halocline.stats.detection import mean_average_precision
 from halocline.stats.overlap import SAME, iou, is_all_right
-from halocline.tuning.tasks import tune_task
 
 Rows: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -72,7 +70,7 @@ def _measure(pair: Detectors) -> dict[str, Any]:
 def _threshold(pair: Detectors) -> float:
     """Sends up the share of the scenes that tuned."""
     x, truth = pair.tune.pictures[:, None], pair.tune.truth
-    return tune_task(pair.edge, pair.cloud, x, truth, target=Escalate(SHARE)).policy.threshold
+    return hc.tune(pair.edge, pair.cloud, x, truth, escalate=SHARE, cache=False).policy.threshold
 
 
 def _in_order(boxes: hc.Boxes, pair: Detectors) -> hc.Boxes:

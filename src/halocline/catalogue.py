@@ -222,8 +222,8 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "HAL-333": Entry(
         "A model that does not classify, where classes are needed",
-        "Tuning, evaluating and trying as `halocline tune` and hc.tune do it count right and wrong classes.",
-        "Choose the threshold of another task with halocline.tuning.tasks.tune_task.",
+        "A temperature, another score, novelty and recall floors work on classes, and the model has none.",
+        "Leave them out; of an anomaly scorer, recall floors may name normal and anomaly.",
     ),
     "HAL-340": Entry(
         "A kind of link that is not known",

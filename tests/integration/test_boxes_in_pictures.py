@@ -140,3 +140,21 @@ def test_the_command_line_tells_what_was_found_and_where_in_the_picture(cloud, t
     assert "thing 0.90" in capsys.readouterr().out
     assert main(["doctor", str(cloud)]) in (0, 1)
     assert "detect: no class scores are needed" in capsys.readouterr().out
+
+
+def there(corners):
+    return hc.Boxes(
+        xyxy=np.float32([corners]),
+        index=np.zeros(1, np.int64),
+        scores=np.ones(1, np.float32),
+        labels=("thing",),
+    )
+
+
+def test_tuning_compares_the_boxes_of_both_tiers_in_the_picture(edge, cloud):
+    """Pad and crop place one box of the tensor differently in the picture; each tier is right by its own."""
+    pictures = [np.full((100, 200, 3), at, np.uint8) for at in range(60)]
+    for corners, right in ((PADDED, (1.0, 0.0)), (CROPPED, (0.0, 1.0))):
+        tuned = hc.tune(edge, hc.load(cloud), pictures, [there(corners)] * 60, escalate=0.5, cache=False)
+        base = tuned.curve.baselines
+        assert (base.edge, base.cloud) == right

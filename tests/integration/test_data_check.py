@@ -60,7 +60,7 @@ def test_boxes_are_counted_by_class(tmp_path, capsys):
     found = checked(capsys, write_coco(tmp_path, {"a.jpg": [[1, 1, 3, 3], [5, 5, 3, 3]], "b.jpg": []}))
     assert found["labels"] == {"boot": 2}
     assert found["boxes"] == {"least": 0.0, "middle": 1.0, "most": 2.0}
-    assert fit(found) == {"infer": True, "tune": False, "evaluate": False}
+    assert fit(found) == {"infer": True, "tune": True, "evaluate": True}
 
 
 def test_people_are_told_the_same_and_which_rows_are_bad(tmp_path, capsys):

@@ -99,6 +99,6 @@ def test_boxes_are_not_taken_for_pictures_without_labels(here, digits, capsys):
     write_coco(here / "boxes", {"a.jpg": [[1, 1, 3, 3]]})
     models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
     assert (
-        "holds boxes, which cannot be used here"
+        "holds boxes, which are for use of models that detect"
         in run(capsys, "tune", *models, "--data", "boxes", code=2).err
     )

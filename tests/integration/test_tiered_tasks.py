@@ -12,10 +12,8 @@ from onnx import TensorProto, helper
 from servers import serving
 
 import halocline as hc
-from halocline.decide.targets import Escalate, MaxLoss
 from halocline.testing.faults import FaultServer
 from halocline.tuning.calibration import calibrated
-from halocline.tuning.tasks import evaluate_task, tune_task
 from halocline.wire import oip
 
 LABELS = ("cat", "dog")
@@ -368,88 +366,6 @@ def test_a_calibrated_scale_makes_the_chance_of_a_verdict_what_it_says(anomaly):
     assert few.scale == 1.0
     with pytest.raises(hc.Misconfigured, match="neither detects nor scores"):
         calibrated(echo(QUANTILES, 3), np.zeros((60, 3), np.float32), truth[:60])
-
-
-def known_rows(rows=600, seed=0):
-    """Intervals of any width around the truth; the narrow ones are right more often."""
-    rng = np.random.default_rng(seed)
-    truth = rng.uniform(0, 100, rows)
-    width = rng.uniform(0.2, 10, rows)
-    value = truth + rng.normal(0, width / 3)
-    return np.stack([value - width / 2, value, value + width / 2], axis=1).astype(np.float32), truth
-
-
-def test_a_threshold_is_tuned_on_what_is_lost_against_the_cloud():
-    x, truth = known_rows()
-    exact = {tuple(row): value for row, value in zip(x.tolist(), truth, strict=True)}
-
-    def cloud(batch):
-        said = np.float32([exact[tuple(row)] for row in np.asarray(batch).tolist()])
-        return {"out": np.stack([said - 0.1, said, said + 0.1], axis=1)}
-
-    edge = echo(QUANTILES, 3)
-    tuned = tune_task(edge, cloud, x, truth, target=MaxLoss(0.1), tolerance=1.0)
-    wrong = np.abs(x[:, 1] - truth) > 1.0
-    stays = 1 - (x[:, 2] - x[:, 0]) / 10 >= tuned.policy.threshold
-    assert tuned.promise.max_loss == 0.1
-    assert 0 < (wrong & stays).mean() <= 0.1
-    assert 0.2 < stays.mean() < 0.9
-    with hc.Tiered(edge, cloud, policy=tuned.policy, deadline_s=5.0) as tiered:
-        up = [reply.tier is hc.Tier.CLOUD for reply in tiered.infer_batch(x)]
-    np.testing.assert_array_equal(up, ~stays)
-    seen = evaluate_task(edge, cloud, tuned.policy, x, truth, tolerance=1.0)
-    assert (seen.rows, seen.cloud.value) == (len(x), 1.0)
-    assert seen.edge.value == pytest.approx(1 - wrong.mean())
-    assert seen.lost.value == pytest.approx((wrong & stays).mean())
-    assert seen.tiered.value == pytest.approx(1 - seen.lost.value)
-    assert seen.escalated.value == pytest.approx(np.mean(up))
-
-
-def test_without_truth_the_cloud_is_the_truth():
-    x, _ = known_rows(80)
-    tuned = tune_task(echo(QUANTILES, 3), lambda batch: {"out": batch}, x, target=Escalate(0.25))
-    assert tuned.evidence.truth == "cloud"
-    assert tuned.evidence.edge_correct.all()
-
-
-def test_boxes_are_right_by_name_whatever_their_order():
-    dogs = hc.Boxes(
-        xyxy=np.float32([DOG]), index=np.array([7]), scores=np.ones(1, np.float32), labels=("dog",)
-    )
-    x = np.stack([seen((DOG, (0.0, 0.9)))] * 60)
-    tuned = tune_task(edge_detector(), OtherDetector()(), x, [dogs] * 60, target=Escalate(0.5))
-    assert tuned.evidence.edge_correct.all()
-    assert not tuned.evidence.cloud_correct.any()
-    stray = hc.Boxes(xyxy=dogs.xyxy, index=dogs.index, scores=dogs.scores, labels=("emu",))
-    with pytest.raises(hc.Rejected, match="'emu' is no label of model"):
-        tune_task(edge_detector(), OtherDetector()(), x, [stray] * 60, target=Escalate(0.5))
-
-
-def test_a_truth_that_is_none_is_refused_before_the_cloud_is_asked():
-    def cloud(batch):
-        raise AssertionError("asked")
-
-    x = np.ones((60, 1), np.float32)
-    scorer = echo(hc.ScoreOutput(threshold=1.0, scale=1.0), 1)
-    with pytest.raises(hc.Rejected, match=r"0 or 1, whether it is an anomaly for each row, got 2 in row 3"):
-        tune_task(scorer, cloud, x, [0, 1, 0, 2] * 15, target=Escalate(0.1))
-    with pytest.raises(hc.Rejected, match="must hold a number for each row, got nan in row 0"):
-        tune_task(echo(QUANTILES, 3), cloud, x, [np.nan] * 60, target=Escalate(0.1), tolerance=1.0)
-    with pytest.raises(hc.Rejected, match=r"y must hold hc\.Boxes for each picture, got int"):
-        tune_task(edge_detector(), cloud, np.stack([SURE] * 60), [1] * 60, target=Escalate(0.1))
-    with pytest.raises(hc.Misconfigured, match=r"hc\.tune"):
-        tune_task(echo(None, 4, scores="logits"), cloud, x, [1] * 60, target=Escalate(0.1))
-
-
-def test_what_tuning_a_task_needs_is_asked_for():
-    x, truth = known_rows(60)
-    with pytest.raises(hc.Misconfigured, match="tolerance must say how far"):
-        tune_task(echo(QUANTILES, 3), lambda batch: batch, x, truth, target=MaxLoss(0.1))
-    with pytest.raises(hc.Rejected, match="y"):
-        tune_task(echo(QUANTILES, 3), lambda b: {"out": b}, x, truth[1:], target=MaxLoss(0.1), tolerance=1)
-    with pytest.raises(hc.Misconfigured, match="said to regress") as caught:
-        hc.tune(echo(QUANTILES, 3), lambda batch: batch, x, truth)
-    assert caught.value.code == "HAL-333"
 
 
 def test_a_classifier_loads_nothing_of_other_tasks():

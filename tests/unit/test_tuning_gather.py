@@ -9,7 +9,7 @@ from tuning_parts import Cloud, EdgeModel, rows, table
 
 from halocline.errors import Misconfigured, Rejected, Transient
 from halocline.tuning.gather import gather
-from halocline.tuning.rows import Labelled
+from halocline.tuning.labelled import Labelled
 
 X, TRUTH, ANSWERS = rows(300)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from halocline.cli.output import Json, print_json
-from halocline.cli.tiers import Tiers, asking, opened, progress_on_stderr, read_labelled
+from halocline.cli.tiers import Tiers, asking, opened, progress_on_stderr, read_labelled, truth_in
 
 
 def evaluate(
@@ -63,7 +63,7 @@ def evaluate(
                 cloud,
                 policy,
                 rows.samples,
-                rows.labels,
+                truth_in(rows),
                 rows.groups,
                 cloud_price=per_call,
                 link_price=per_mb,

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json
-from halocline.cli.tiers import Tiers, asking, opened, overlap, progress_on_stderr, read_labelled, share
+from halocline.cli.tiers import (
+    Tiers,
+    asking,
+    opened,
+    overlap,
+    progress_on_stderr,
+    read_labelled,
+    share,
+    truth_in,
+)
 from halocline.decide.allowance import EscalationBudget
 from halocline.errors import Misconfigured
 
@@ -104,7 +113,7 @@ def tune(
                 edge,
                 cloud,
                 rows.samples,
-                rows.labels,
+                truth_in(rows),
                 rows.groups,
                 novelty=novelty,
                 novelty_output=novelty_output,
@@ -113,7 +122,7 @@ def tune(
             )
             if held_out is not None:
                 unread += overlap(rows, held_out, tiers.data, test)
-                given = (held_out.samples, held_out.labels, held_out.groups)
+                given = (held_out.samples, truth_in(held_out), held_out.groups)
                 seen = hc.evaluate(edge, cloud, tuned, *given, **how)
     changes = None if before is None else diff_policy(before, tuned.file)
     if not dry_run:

@@ -33,7 +33,7 @@ class Tiers:
         Path,
         Parameter(
             help="Your rows: an .npz file (x or inputs, y or labels, group or groups), a folder of class "
-            "folders of pictures or sounds, a CSV table or Parquet. See `halocline data check`."
+            "folders of pictures or sounds, a CSV table, Parquet, or COCO boxes. See `halocline data check`."
         ),
     ]
     group_by: Annotated[
@@ -46,6 +46,10 @@ class Tiers:
         bool,
         Parameter(negative="", show_default=False, help="Refuse the data where one row cannot be used."),
     ] = False
+    tolerance: Annotated[
+        float | None,
+        Parameter(help="Of models that regress: how far a right value may be from the truth, in its unit."),
+    ] = None
     labels: Annotated[
         Path | None,
         Parameter(group=_MODELS, help="Class names of the edge model, one a line, or a .json list."),
@@ -117,6 +121,7 @@ def asking(tiers: Tiers) -> dict[str, Any]:
         "timeout_s": tiers.timeout_s,
         "batch_rows": tiers.batch_rows,
         "strict": tiers.strict,
+        "tolerance": tiers.tolerance,
     }
 
 
@@ -131,17 +136,19 @@ def read_labelled(
     """The data as the model takes them, and what to say of them.
 
     Raises Misconfigured (HAL-304) where labels must be there and are not, HAL-322 where there are boxes
-    instead, and as `data.read` does.
+    and the model does not detect, and as `data.read` does.
     """
     from halocline.data import read
     from halocline.data.checkup import BOXES
     from halocline.data.dataset import told_bad
+    from halocline.records import Task
 
     with progress_on_stderr("looking at the data") as progress:
         data = read(path, strict=strict, group_by=group_by, series=series_of(model), progress=progress)
-    if data.boxes is not None:
-        raise Misconfigured("HAL-322", f"{path} holds boxes, which cannot be used here: {BOXES}")
-    if must and data.labels is None:
+    if data.boxes is not None and (model is None or model.task is not Task.DETECT):
+        ref = "the model" if model is None else f"{model.ref} ({model.task})"
+        raise Misconfigured("HAL-322", f"{path} holds boxes, which are for use {BOXES}; {ref} does not")
+    if must and truth_in(data) is None:
         raise Misconfigured(
             "HAL-304",
             f"{path} has no labels, and what is right cannot be counted without: add an array y"
@@ -149,6 +156,11 @@ def read_labelled(
         )
     said = [f"{path} also holds {name}, which is not read" for name in data.unread]
     return data, said + ([f"{path}: {told_bad(data.bad)}"] if data.bad else [])
+
+
+def truth_in(data: "Dataset") -> Any:
+    """What the data say is true of each row: boxes or labels, None where they say nothing."""
+    return data.labels if data.boxes is None else data.boxes
 
 
 def series_of(model: "ModelSpec | None") -> "Series | None":

@@ -5,8 +5,10 @@ import math
 from halocline.cli.output import print_table, seconds
 from halocline.cli.words import interval, percent
 from halocline.decide.told import counted
+from halocline.records import Task
 from halocline.tuning.evaluation import Bill, Evaluation
 from halocline.tuning.gather import Latency
+from halocline.tuning.measures import Measure
 
 MOST_CLASSES = 12
 
@@ -14,10 +16,12 @@ MOST_CLASSES = 12
 def print_figures(seen: Evaluation) -> None:
     """The table of both tiers alone and together, with 95 % intervals."""
     tiers = (seen.edge, seen.cloud, seen.tiered)
-    rows = [
-        ["accuracy", *(interval(each.accuracy) for each in tiers)],
-        ["balanced accuracy", *(interval(each.balanced_accuracy) for each in tiers)],
-    ]
+    rows = [[share_told(seen.task), *(interval(each.accuracy) for each in tiers)]]
+    if seen.edge.recall:
+        rows.append(["balanced accuracy", *(interval(each.balanced_accuracy) for each in tiers)])
+    for measure in seen.measures:
+        told = (measured(each, measure) for each in (measure.edge, measure.cloud, measure.tiered))
+        rows.append([measure.name, *told])
     names = list(seen.edge.recall)
     if len(names) > MOST_CLASSES:
         names = sorted(names, key=lambda name: seen.tiered.recall[name].value)[:MOST_CLASSES]
@@ -26,6 +30,26 @@ def print_figures(seen: Evaluation) -> None:
     left = len(seen.edge.recall) - len(names)
     if left:
         print(f"({left} more classes, whose recall is better; --json has them all)")
+
+
+def share_told(task: str) -> str:
+    """What the share of right answers is called in a task."""
+    return _SHARES[Task(task)]
+
+
+_SHARES = {
+    Task.CLASSIFY: "accuracy",
+    Task.DETECT: "all right",
+    Task.REGRESS: "within the tolerance",
+    Task.SCORE: "right verdicts",
+}
+
+
+def measured(value: float | None, measure: Measure) -> str:
+    """A figure of the task as people read it."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if measure.is_share else f"{value:.4g}"
 
 
 def evaluation_lines(seen: Evaluation) -> list[tuple[str, str]]:
@@ -41,7 +65,7 @@ def evaluation_lines(seen: Evaluation) -> list[tuple[str, str]]:
         ),
         ("goes up", f"{interval(seen.escalated)}: {percent(seen.saved)} of the calls saved"),
         (
-            "accuracy",
+            "right" if seen.task is not Task.CLASSIFY else "accuracy",
             f"{interval(seen.tiered.accuracy)} together, {cloud} cloud alone, {edge} edge alone",
         ),
         ("difference", seen.gain_told),

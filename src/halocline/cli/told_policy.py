@@ -17,7 +17,16 @@ def policy_lines(file: PolicyFile) -> list[tuple[str, str]]:
         ("cloud", f"{file.cloud}{f', {file.cloud_digest}' if file.cloud_digest else ''}"),
         ("data", file.data_digest or "digest unknown"),
         ("tuned", made),
+        *_of_task(file),
     ]
+
+
+def _of_task(file: PolicyFile) -> list[tuple[str, str]]:
+    """The task, where it is no classification, and what counts as right."""
+    if file.task is None:
+        return []
+    reach = "" if file.tolerance is None else f": right is a value within {file.tolerance:g} of the truth"
+    return [("task", f"{file.task}{reach}")]
 
 
 def threshold_told(policy: Policy) -> str:
@@ -67,4 +76,6 @@ def policy_dict(file: PolicyFile) -> dict[str, Any]:
         "data_digest": file.data_digest,
         "tuned": file.tuned,
         "halocline": file.halocline,
+        "task": file.task or "classify",
+        "tolerance": file.tolerance,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from halocline.cli.output import print_table, seconds
 from halocline.cli.tiers import Tiers
-from halocline.cli.told_evaluation import size
+from halocline.cli.told_evaluation import measured, size
 from halocline.cli.told_tuned import print_list, told_cost
 from halocline.cli.words import interval, percent, print_block
 from halocline.decide.told import counted
@@ -32,7 +32,8 @@ def models_of(tiers: Tiers) -> list[str]:
 def data_of(tiers: Tiers) -> list[str]:
     """The flags that name the data and how they are read."""
     grouped = [] if tiers.group_by is None else ["--group-by", tiers.group_by]
-    return ["--data", str(tiers.data), *grouped, *(["--strict"] if tiers.strict else [])]
+    reach = [] if tiers.tolerance is None else ["--tolerance", f"{tiers.tolerance:g}"]
+    return ["--data", str(tiers.data), *grouped, *reach, *(["--strict"] if tiers.strict else [])]
 
 
 def following(trial: Trial, tiers: Tiers, repeat: str, asked: list[str]) -> Commands:
@@ -73,6 +74,10 @@ def print_trial(trial: Trial, out: Path) -> None:
         ["", "cloud alone", "tiered", "edge alone"],
         [
             [right, *(interval(way.accuracy) for way in ways)],
+            *(
+                [each.name, *(measured(value, each) for value in (each.cloud, each.tiered, each.edge))]
+                for each in trial.evaluation.measures
+            ),
             ["calls a month", *(f"{way.month.cloud_calls:,.0f}" for way in ways)],
             ["sent up", *(size(way.month.bytes_up) for way in ways)],
             ["USD", *(_usd(way.month.usd) for way in ways)],

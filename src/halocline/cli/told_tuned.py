@@ -8,7 +8,7 @@ import msgspec
 
 from halocline.cli.output import print_table
 from halocline.cli.tiers import Tiers
-from halocline.cli.told_evaluation import evaluation_lines, size
+from halocline.cli.told_evaluation import evaluation_lines, share_told, size
 from halocline.cli.told_policy import policy_dict, threshold_told
 from halocline.cli.words import interval, lines_of, percent, print_block, short_digests, threshold
 from halocline.decide.told import counted
@@ -140,7 +140,8 @@ def _costs(tuned: Tuned) -> str:
 def _brings(tuned: Tuned) -> str:
     curve = tuned.curve
     base = curve.baselines
-    what = "accuracy" if curve.truth == "labels" else "agreement with the cloud"
+    right = share_told(tuned.file.task or "classify")
+    what = right if curve.truth == "labels" else "agreement with the cloud"
     cloud = f"cloud alone {percent(base.cloud)}, " if curve.truth == "labels" else ""
     return (
         f"{what} {interval(curve.accuracy_there)} together; {cloud}edge alone {percent(base.edge)}, "
@@ -151,7 +152,9 @@ def _brings(tuned: Tuned) -> str:
 def _print_curve(tuned: Tuned) -> None:
     curve = tuned.curve
     priced = curve.cost_usd is not None
-    right = "accuracy" if curve.truth == "labels" else "agreement"
+    right = "agreement"
+    if curve.truth == "labels":
+        right = "accuracy" if tuned.file.task is None else "right"
     columns = ["", "threshold", "go up", "calls per 1,000", right, "lost"]
     if priced:
         columns.append("USD per 1,000")

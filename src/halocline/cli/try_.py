@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json
-from halocline.cli.tiers import Tiers, asking, opened, progress_on_stderr, read_labelled, share
+from halocline.cli.tiers import Tiers, asking, opened, progress_on_stderr, read_labelled, share, truth_in
 
 
 def try_(
@@ -78,7 +78,7 @@ def try_(
                 edge,
                 cloud,
                 rows.samples,
-                rows.labels,
+                truth_in(rows),
                 rows.groups,
                 link=link,
                 calls_per_day=calls_per_day,

@@ -17,7 +17,7 @@ from halocline.data.keys import key_of
 from halocline.decide.told import counted
 from halocline.records import Array
 
-BOXES = "it counts classes; for detectors, in a program: halocline.tuning.tasks.tune_task"
+BOXES = "of models that detect, and of no others"
 _LARGE_SHARE = 0.5
 """A group with more than this share of the rows decides what is said of all of them."""
 
@@ -198,7 +198,7 @@ def _fit(
     described = "" if dataset.content is Content.ROWS else ", by a model with an [input] description"
     found = [Fit("infer", True, f"row by row{described}")]
     if dataset.boxes is not None:
-        found += [Fit(command, False, BOXES) for command in ("tune", "evaluate")]
+        found += [Fit(command, True, f"against the boxes, {BOXES}") for command in ("tune", "evaluate")]
         return tuple(found)
     whom = "" if groups is None else f"; promises are for new groups like these {len(groups)}"
     against = "the cloud's answers are the truth" if labels is None else "against the labels"

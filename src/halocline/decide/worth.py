@@ -102,10 +102,11 @@ def _too_few(seen: Findings) -> Verdict:
 def _says_nothing(seen: Findings) -> Verdict:
     return Verdict(
         Answer.UNCLEAR,
-        f"Accuracy cannot tell: always saying one class is right in {_percent(seen.majority)}, the cloud in "
+        f"Accuracy cannot tell: always saying the same is right in {_percent(seen.majority)}, the cloud in "
         f"{_percent(seen.cloud.value)}.",
-        "Look at how often each class is found, or try again with rows that hold every class as often as it "
-        "matters; or the labels of these rows mean something else than the models' do.",
+        "Look at the other figures, as how often each class is found, or try again with rows that hold "
+        "everything as often as it matters; or the labels of these rows mean something else than the models' "
+        "do.",
     )
 
 

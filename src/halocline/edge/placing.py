@@ -1,7 +1,7 @@
 """Turn boxes in fractions of a model's tensor into fractions of the pictures that were given."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 import numpy as np
@@ -21,12 +21,15 @@ def in_pictures(rows: Rows, told: Input | None, samples: Sequence[Any] | None, p
 
     Where the picture fills the tensor (fit = "stretch") the fractions are the same already.
     """
-    if rows.values is None or not isinstance(told, ImageInput) or told.fit == "stretch":
-        return rows
-    if samples is None or place is None:
+    if rows.values is None or not is_fitted(told) or samples is None or place is None:
         return rows
     values = [in_picture(*pair, told, place) for pair in zip(rows.values, samples, strict=True)]
     return msgspec.structs.replace(rows, values=values)
+
+
+def is_fitted(told: Input | None) -> TypeGuard[ImageInput]:
+    """Whether fractions of the tensor are others than those of the picture."""
+    return isinstance(told, ImageInput) and told.fit != "stretch"
 
 
 def in_picture(value: Any, sample: Any, told: ImageInput, place: Place) -> Any:

@@ -9,6 +9,7 @@ import msgspec
 from halocline.decide.promise import Promise
 from halocline.errors import Misconfigured
 from halocline.ports import Model
+from halocline.records import Task
 
 if TYPE_CHECKING:
     from halocline.wire.policy_file import PolicyFile
@@ -48,6 +49,13 @@ def file_of(given: object, edge: Model) -> "PolicyFile":
             f"{where}the policy was made for the edge model {_short(file.edge_digest)}, and "
             f"{edge.spec.ref} is {_short(seen)}. Load that model, or make a policy for this one: "
             "halocline tune",
+        )
+    made_for = file.task or Task.CLASSIFY
+    if made_for != edge.spec.task:
+        raise Misconfigured(
+            "HAL-207",
+            f"{where}the policy was made for a model that is to {made_for}, and {edge.spec.ref} is said to "
+            f"{edge.spec.task}. Make a policy for this one: halocline tune",
         )
     if not seen and file.promise.scope != "none":
         unknown = Promise(

@@ -34,8 +34,9 @@ def mean_average_precision(found: Sequence[Boxes], true: Sequence[Boxes]) -> Pre
     if len(found) != len(true):
         raise Rejected("HAL-601", f"{len(found)} answers for {len(true)} pictures; give one for each")
     classes = sorted({int(index) for boxes in true for index in boxes.index})
+    pairs = {index: _pairs(found, true, index) for index in classes}
     by_overlap = [
-        {index: average_precision(found, true, index, least_iou) for index in classes}
+        {index: _average_precision(each, least_iou) for index, each in pairs.items()}
         for least_iou in OVERLAPS
     ]
     means = [float(np.mean(list(each.values()))) if each else float("nan") for each in by_overlap]
@@ -49,16 +50,26 @@ def average_precision(
 
     NaN where no picture holds the class.
     """
-    scores, right = [], []
-    there = 0
-    for said, is_there in zip(found, true, strict=True):
-        ours, theirs = _of_class(said, index), _of_class(is_there, index)
-        there += len(theirs)
-        scores.append(ours.scores)
-        right.append(matches(ours, theirs, least_iou) >= 0)
+    return _average_precision(_pairs(found, true, index), least_iou)
+
+
+def _pairs(found: Sequence[Boxes], true: Sequence[Boxes], index: int) -> list[tuple[Boxes, Boxes]]:
+    """What was found of one class and what is there, of the pictures that have either."""
+    pairs = [
+        (_of_class(said, index), _of_class(there, index))
+        for said, there in zip(found, true, strict=True)
+        if index in said.index or index in there.index
+    ]
+    return [(ours, theirs) for ours, theirs in pairs if len(ours) or len(theirs)]
+
+
+def _average_precision(pairs: Sequence[tuple[Boxes, Boxes]], least_iou: float) -> float:
+    there = sum(len(theirs) for _, theirs in pairs)
     if not there:
         return float("nan")
-    return _under_curve(np.concatenate(scores), np.concatenate(right), there)
+    scores = np.concatenate([ours.scores for ours, _ in pairs])
+    right = np.concatenate([matches(ours, theirs, least_iou) >= 0 for ours, theirs in pairs])
+    return _under_curve(scores, right, there)
 
 
 def _of_class(boxes: Boxes, index: int) -> Boxes:

@@ -4,8 +4,9 @@ import base64
 from html import escape
 
 from halocline.trial.look import Lines, Look, Picture, Values
+from halocline.trial.marks import key_of, marks_of, scale_of
 from halocline.trial.result import Trial
-from halocline.trial.samples import Moves, Sample
+from halocline.trial.samples import Marks, Moves, Sample, Scale
 from halocline.trial.words import count, percent, short
 
 LINE_WIDTH, LINE_HEIGHT = 120, 64
@@ -23,7 +24,8 @@ def gallery_of(trial: Trial) -> str:
         else f"{count(len(trial.samples))} of the {count(moves.up)}, drawn by chance, the least sure first."
     )
     cards = "".join(_card(sample) for sample in trial.samples)
-    return f'{told}<p class="quiet">{shown}</p><ul class="gallery">{cards}</ul>'
+    key = key_of([sample.drawn for sample in trial.samples], has_labels=trial.data.has_labels)
+    return f'{told}<p class="quiet">{shown}</p>{key}<ul class="gallery">{cards}</ul>'
 
 
 def _moves(moves: Moves, *, has_labels: bool) -> str:
@@ -53,7 +55,7 @@ def _moves(moves: Moves, *, has_labels: bool) -> str:
 def _card(sample: Sample) -> str:
     truth = "" if sample.truth is None else f"<span>truth <b>{escape(sample.truth)}</b></span>"
     return (
-        f'<li class="{_outcome(sample)}">{_drawn(sample.look, sample.row)}'
+        f'<li class="{_outcome(sample)}">{_pictured(sample)}'
         f'<span class="quiet small">{_breakable(sample.row)}</span>'
         f"<span>edge <b>{escape(sample.edge)}</b> {percent(sample.confidence)}</span>"
         f"<span>cloud <b>{escape(sample.cloud)}</b></span>{truth}</li>"
@@ -66,11 +68,18 @@ def _breakable(name: str) -> str:
 
 
 def _outcome(sample: Sample) -> str:
-    if sample.truth is None:
-        return "" if sample.edge == sample.cloud else "good"
-    if (sample.edge == sample.truth) == (sample.cloud == sample.truth):
+    if sample.edge_right == sample.cloud_right:
         return ""
-    return "good" if sample.cloud == sample.truth else "bad"
+    return "good" if sample.cloud_right else "bad"
+
+
+def _pictured(sample: Sample) -> str:
+    """The row, with what is drawn of the answers on it or below it."""
+    shown = _drawn(sample.look, sample.row)
+    if isinstance(sample.drawn, Marks) and isinstance(sample.look, Picture):
+        marks = marks_of(sample.drawn, sample.look.width, sample.look.height)
+        return f'<span class="marked">{shown}{marks}</span>'
+    return f"{shown}{scale_of(sample.drawn)}" if isinstance(sample.drawn, Scale) else shown
 
 
 def _drawn(look: Look, name: str) -> str:

@@ -6,10 +6,11 @@ from html import escape
 from importlib import resources
 
 from halocline.decide.worth import Answer
+from halocline.records import Task
 from halocline.trial.chart import chart_of
 from halocline.trial.gallery import gallery_of
 from halocline.trial.result import Trial
-from halocline.trial.tables import month_table, price_table, recall_table, time_table
+from halocline.trial.tables import measure_table, month_table, price_table, recall_table, time_table
 from halocline.trial.words import count, figure, interval, percent, points, short, text, threshold, usd
 
 _SAYS = {
@@ -17,6 +18,32 @@ _SAYS = {
     Answer.EDGE: "edge alone",
     Answer.CLOUD: "stay with the cloud",
     Answer.UNCLEAR: "too few rows",
+}
+
+
+_RIGHT = {
+    Task.CLASSIFY: "right answers",
+    Task.DETECT: "pictures all right",
+    Task.REGRESS: "within the tolerance",
+    Task.SCORE: "right verdicts",
+}
+_MEASURED = {
+    Task.CLASSIFY: "",
+    Task.DETECT: "Mean average precision",
+    Task.REGRESS: "How far values are off",
+    Task.SCORE: "Anomalies",
+}
+_MEANS = {
+    Task.DETECT: "A picture is all right where every thing has a box at an overlap of one half, with the "
+    "right class, and nothing else has one.",
+    Task.REGRESS: "A value is right within {tolerance:g} of the truth.",
+    Task.SCORE: "A verdict is right where it says truly whether a row is an anomaly.",
+}
+"""What right means where it is not the right class."""
+_AGREES = {
+    Task.DETECT: "Answers are the same where each box has a match of its class, at an overlap of one half.",
+    Task.REGRESS: "Answers are the same where each value lies in the interval of the other.",
+    Task.SCORE: "Answers are the same where the verdict is.",
 }
 
 
@@ -41,6 +68,7 @@ def _sections(trial: Trial) -> list[str]:
         _tiles(trial),
         _section("Be wary", _list(trial.warnings)) if trial.warnings else "",
         _section(_curve_title(trial), _curve(trial)),
+        _section(_MEASURED[trial.evaluation.task], measure_table(trial)) if trial.evaluation.measures else "",
         _section("A device-month", _month(trial)),
         _section("Time to an answer", time_table(trial)),
         _section("Threshold and promise", _promise(trial)),
@@ -71,7 +99,7 @@ def _top(trial: Trial) -> str:
         if data.has_labels
         else " The rows have no labels: the cloud's answers are taken as the truth, and its own mistakes are "
         "not seen."
-    )
+    ) + _meaning(trial)
     return (
         f'<header class="{trial.verdict.answer}"><p class="kicker">Is tiered inference worth it? '
         f"<b>{escape(trial.edge)}</b> on the device, <b>{escape(trial.cloud)}</b> in the cloud</p>"
@@ -80,8 +108,13 @@ def _top(trial: Trial) -> str:
     )
 
 
+def _meaning(trial: Trial) -> str:
+    means = (_MEANS if trial.data.has_labels else _AGREES).get(trial.evaluation.task, "")
+    return f" {means.format(tolerance=trial.tuned.file.tolerance or 0.0)}" if means else ""
+
+
 def _tiles(trial: Trial) -> str:
-    right = "right answers" if trial.data.has_labels else "the cloud's answers"
+    right = _RIGHT[trial.evaluation.task] if trial.data.has_labels else "the cloud's answers"
     tiles = [
         (
             "cloud calls",
@@ -108,11 +141,14 @@ def _tiles(trial: Trial) -> str:
 
 
 def _curve_title(trial: Trial) -> str:
-    return "Accuracy against cloud calls" if trial.data.has_labels else "Agreement against cloud calls"
+    if not trial.data.has_labels:
+        return "Agreement against cloud calls"
+    right = "accuracy" if trial.evaluation.task is Task.CLASSIFY else _RIGHT[trial.evaluation.task]
+    return f"{right.capitalize()} against cloud calls"
 
 
 def _curve(trial: Trial) -> str:
-    what = "right answers" if trial.data.has_labels else "answers that are the cloud's"
+    what = _RIGHT[trial.evaluation.task] if trial.data.has_labels else "answers that are the cloud's"
     base = trial.evaluation.curve.baselines
     moves = trial.tuned.policy.share is not None
     moving = "; its threshold moves, so that it may lie beside the line" if moves else ""
@@ -227,9 +263,13 @@ def _foot(trial: Trial) -> str:
     notes = _list(trial.notes) if trial.notes else ""
     seed = figure(trial.data.seed, str(trial.data.seed))
     by = "groups" if trial.data.groups is not None else "rows"
+    recall = (
+        f"<details><summary>How often each class is found</summary>{recall_table(trial)}</details>"
+        if trial.evaluation.tiered.recall
+        else ""
+    )
     return (
-        "<footer><details><summary>How often each class is found</summary>"
-        f"{recall_table(trial)}</details>"
+        f"<footer>{recall}"
         "<details><summary>How this was measured</summary>"
         f"<p>The {by} were parted in two by the seed {seed}. Intervals are 95 % intervals over the drawing "
         f"of {by}. The threshold was chosen on one half and met the other for the first time here.</p>{notes}"

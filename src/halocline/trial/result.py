@@ -97,6 +97,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         curve = self.evaluation.curve
         return {
             **own,
+            "task": self.evaluation.task,
             "saved": self.evaluation.saved,
             "threshold": self.tuned.policy.threshold,
             "temperature": self.tuned.policy.temperature,
@@ -116,6 +117,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 "cloud": self.evaluation.cloud.recall,
                 "tiered": self.evaluation.tiered.recall,
             },
+            "measures": self.evaluation.measures,
             "samples_shown": len(self.samples),
             "samples": [_plain(sample) for sample in self.samples],
         }

@@ -18,12 +18,13 @@ from halocline.prices import Prices, read_prices
 from halocline.records import Array
 from halocline.stats.bounds import Estimate, wilson
 from halocline.stats.paired import paired_difference
+from halocline.trial.answers import answers_of
 from halocline.trial.link import LinkModel, link_named
 from halocline.trial.look import Kind, Look, check_kind, look_of
 from halocline.trial.preparing import preparing
 from halocline.trial.raw import look_of_raw
 from halocline.trial.result import Commands, Data, Times, Trial
-from halocline.trial.samples import Sample, label_of, moves_of, picked
+from halocline.trial.samples import Sample, moves_of, picked
 from halocline.trial.split import choosing_half
 from halocline.trial.timing import Timing, kept_timing
 from halocline.trial.ways import Way, month_of
@@ -31,8 +32,10 @@ from halocline.tuning.curve import doubts_of
 from halocline.tuning.desk import Progress
 from halocline.tuning.evaluation import Evaluation, Figures, evaluate_on
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather, told_left_out
-from halocline.tuning.replay import goes_up, read_edge, right
-from halocline.tuning.rows import Labelled, Truth, counted_once, only
+from halocline.tuning.judged import judged
+from halocline.tuning.labelled import Labelled
+from halocline.tuning.replay import goes_up
+from halocline.tuning.rows import Truth, counted_once, only
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import DEFAULT_ALPHA, DEFAULT_MAX_LOSS, Tuned, target_of, tune_on
 
@@ -70,6 +73,7 @@ def try_(
     batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
     strict: bool = False,
+    tolerance: float | None = None,
 ) -> Trial:
     """Say whether these two models are worth running together on these rows, which neither was trained on.
 
@@ -94,7 +98,7 @@ def try_(
         "batch_rows": batch_rows,
         "strict": strict,
     }
-    labelled = Labelled(y, groups)
+    labelled = Labelled(y, groups, tolerance)
     seen = gather(edge, cloud, x, progress=progress, check=labelled.read, **how)
     if seen.rows < FEWEST_ROWS:
         raise Rejected("HAL-343", f"{counted(seen.rows, 'row')} cannot be parted in two: give some hundreds")
@@ -142,6 +146,7 @@ def part_of(seen: Gathered, rows: Array) -> Gathered:
     return msgspec.structs.replace(
         seen,
         scores=seen.scores[rows],
+        said=None if seen.said is None else seen.said.of(rows),
         outputs={name: array[rows] for name, array in seen.outputs.items()},
         inputs={name: array[rows] for name, array in seen.inputs.items()},
         cloud_index=seen.cloud_index[rows],
@@ -157,16 +162,12 @@ class _Shown:
     def __init__(self, seen: Gathered, tuned: Tuned, labels: Truth | None, group: Array | None) -> None:
         self.seen, self.tuned = seen, tuned
         self.evaluation: Evaluation = evaluate_on(seen, tuned.file, labels, group)
-        self.has_labels = labels is not None
-        self.truth = seen.cloud_index if labels is None else labels.index
-        self.index, self.confidence = read_edge(seen, tuned.policy)
+        self.labels = labels
+        self.judge = judged(seen, tuned.policy, labels)
         self.up = goes_up(seen, tuned.policy)
-        self.edge_right, self.cloud_right = (
-            right(self.index, self.truth),
-            right(seen.cloud_index, self.truth),
-        )
-        self.tally = Tally(self.truth, self.edge_right, self.cloud_right, self.up, group)
-        once, has_many_copies = counted_once(seen.inputs, self.truth, group)
+        self.edge_right, self.cloud_right = self.judge.edge_right, self.judge.cloud_right
+        self.tally = Tally(self.judge.counted, self.edge_right, self.cloud_right, self.up, group)
+        once, has_many_copies = counted_once(seen.inputs, self.judge.key, group)
         self.independent = int(once.sum()) if has_many_copies else seen.rows
         """Rows that tell something new: many copies of a row would fake certainty."""
 
@@ -195,17 +196,20 @@ class _Shown:
 
     def samples(self, gallery: "_Gallery", seed: int) -> tuple[Sample, ...]:
         """Up to 24 rows that go up."""
-        labels = self.seen.edge.labels
+        answers = answers_of(self.seen, self.judge, self.labels)
         return tuple(
             Sample(
                 row=gallery.name(row),
-                edge=label_of(labels, int(self.index[row])),
-                confidence=float(self.confidence[row]),
-                cloud=label_of(labels, int(self.seen.cloud_index[row])),
-                truth=label_of(labels, int(self.truth[row])) if self.has_labels else None,
+                edge=answers.edge(row),
+                confidence=float(self.judge.confidence[row]),
+                cloud=answers.cloud(row),
+                truth=answers.truth(row),
+                edge_right=bool(self.edge_right[row]),
+                cloud_right=bool(self.cloud_right[row]),
                 look=gallery.look(row),
+                drawn=answers.drawn(row),
             )
-            for row in picked(self.up, self.confidence, seed)
+            for row in picked(self.up, self.judge.confidence, seed)
         )
 
 

@@ -1,6 +1,7 @@
 """Pick the rows that show what goes up, and count what going up did."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -10,6 +11,31 @@ from halocline.trial.look import Look
 from halocline.tuning.curve import class_name
 
 MOST_SHOWN = 24
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True):
+    """Boxes (left, top, right, bottom, in fractions of the picture) of edge, cloud and truth."""
+
+    edge: tuple[tuple[float, float, float, float], ...]
+    cloud: tuple[tuple[float, float, float, float], ...]
+    truth: tuple[tuple[float, float, float, float], ...]
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """Ranges and points on one line from `low` to `high`: each tier's low, value and high, and the truth.
+
+    Of an anomaly scorer a score is a point, and `limit` is from where on it is an anomaly.
+    """
+
+    low: float
+    high: float
+    edge: tuple[float, float, float] | None
+    cloud: tuple[float, float, float] | None
+    truth: float | None = None
+    limit: float | None = None
+
+
+Drawn: TypeAlias = Marks | Scale
 
 
 class Moves(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +59,20 @@ class Moves(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One row that goes up: what each tier says of it, and how sure the edge is. `truth` may be unknown."""
+    """One row that goes up: what each tier says of it, and how sure the edge is. `truth` may be unknown.
+
+    `drawn` is what is drawn of the answers, where words do not tell them: boxes, or numbers on one line.
+    """
 
     row: str
     edge: str
     confidence: float
     cloud: str
     truth: str | None
+    edge_right: bool
+    cloud_right: bool
     look: Look
+    drawn: Drawn | None = None
 
 
 def moves_of(up: Array, edge_right: Array, cloud_right: Array) -> Moves:

@@ -9,6 +9,7 @@ from halocline.trial.result import Trial
 from halocline.trial.ways import Way
 from halocline.trial.words import count, figure, interval, megabytes, milliseconds, percent, short, usd
 from halocline.tuning.gather import Latency
+from halocline.tuning.measures import Measure
 
 MOST_CLASSES = 12
 
@@ -23,10 +24,14 @@ def month_table(trial: Trial) -> str:
         ("sent up", lambda way: megabytes(way.month.bytes_up)),
         ("money", lambda way: usd(way.month.usd)),
     ]
+    shares = 2
+    if not trial.evaluation.tiered.recall:  # there are no classes
+        del lines[1]
+        shares = 1
     ways = (trial.cloud_alone, trial.tiered, trial.edge_alone)
     body = [(escape(name), [tell(way) for way in ways]) for name, tell in lines]
     if not trial.data.has_labels:
-        body[:2] = [(name, ["by definition", *cells[1:]]) for name, cells in body[:2]]
+        body[:shares] = [(name, ["by definition", *cells[1:]]) for name, cells in body[:shares]]
     return _table(("", "cloud alone", "tiered", "edge alone"), body, marked=1)
 
 
@@ -108,6 +113,21 @@ def price_table(trial: Trial) -> str:
 def _million(price_usd: float) -> str:
     """A price too small to read, as that of a million."""
     return figure(price_usd, f"${price_usd * 1e6:,.2f} a million")
+
+
+def measure_table(trial: Trial) -> str:
+    """The figures of the task beside the share of right answers."""
+    body = [
+        (escape(each.name), [_measured(value, each) for value in (each.cloud, each.tiered, each.edge)])
+        for each in trial.evaluation.measures
+    ]
+    return _table(("", "cloud alone", "tiered", "edge alone"), body, marked=1)
+
+
+def _measured(value: float | None, measure: Measure) -> str:
+    if value is None:
+        return "not told by these rows"
+    return figure(value, f"{value:.3f}") if measure.is_share else short(value)
 
 
 def recall_table(trial: Trial) -> str:

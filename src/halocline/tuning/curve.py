@@ -36,7 +36,10 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Baselines(msgspec.Struct, frozen=True):
-    """What the curve is to be compared with: each tier alone, and always saying the most frequent class."""
+    """What the curve is to be compared with: each tier alone, and always saying the same.
+
+    That is the most frequent class; of pictures that nothing is there, of numbers the middle one.
+    """
 
     edge: float
     cloud: float
@@ -120,13 +123,19 @@ def curve_with(
     threshold: float,
     labels: Sequence[str] | None,
     prices: tuple[float, float] | None = None,
+    always: tuple[float, str] | None = None,
 ) -> Curve:
-    """The curve of the evidence, with the point that `tally` counted; `prices` USD a call and a mistake."""
+    """The curve of the evidence, with the point that `tally` counted; `prices` USD a call and a mistake.
+
+    `always` is how often one is right who always says the same, and what; None: the most frequent class.
+    """
     points = curve_of(evidence, prices)
     accuracy, escalated = tally.share(TIERED), tally.share(UP).value
     cost = None if prices is None else escalated * prices[0] + (1 - accuracy.value) * prices[1]
     by_class = tally.counts.sum(axis=(1, 2, 3))
-    most = int(tally.classes[by_class.argmax()])
+    if always is None:
+        most = int(tally.classes[by_class.argmax()])
+        always = float(by_class.max() / by_class.sum()), class_name(labels, most)
     return Curve(
         threshold=points.threshold,
         escalated=points.escalated,
@@ -136,8 +145,8 @@ def curve_with(
         baselines=Baselines(
             edge=tally.share(EDGE).value,
             cloud=tally.share(CLOUD).value,
-            majority=float(by_class.max() / by_class.sum()),
-            majority_label=class_name(labels, most),
+            majority=always[0],
+            majority_label=always[1],
         ),
         truth=evidence.truth,
         chosen=Point(threshold, escalated, accuracy.value, tally.share(LOST).value, cost),
@@ -145,12 +154,13 @@ def curve_with(
     )
 
 
-def doubts_of(base: Baselines) -> tuple[str, ...]:
-    """That accuracy tells little, where saying one class always would do as well as the cloud."""
+def doubts_of(base: Baselines, *, has_classes: bool = True) -> tuple[str, ...]:
+    """That accuracy tells little, where always saying the same would do as well as the cloud."""
     if base.majority < base.cloud:
         return ()
     told = f"always saying {base.majority_label!r} is right in {percent(base.majority)}, the cloud in"
-    return (f"{told} {percent(base.cloud)}: accuracy tells little here; look at the recall of each class",)
+    where = "recall of each class" if has_classes else "other figures"
+    return (f"{told} {percent(base.cloud)}: accuracy tells little here; look at the {where}",)
 
 
 def class_name(labels: Sequence[str] | None, index: int) -> str:

@@ -1,7 +1,7 @@
 """Ask a cloud about rows as they come, each once: what it said before, in this run or another, is known."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -36,24 +36,27 @@ class CloudCost(msgspec.Struct, frozen=True, kw_only=True):
 class Desk:
     """Takes rows, asks about those that are not known when they fill a call, and remembers in what order.
 
-    `answers` gives the class probabilities `[rows, classes]` of one call.
+    `answers` gives one array a row of a call, which is what the store keeps; `read` makes of it what
+    `finish` gives, and is called once for each distinct row.
     """
 
     def __init__(
         self,
-        answers: Callable[[Feed], Array],
+        answers: Callable[[Feed], Sequence[Array]],
         store: AnswerStore | None,
         batch_rows: int,
         rows: int,
         progress: Progress | None,
+        read: Callable[[Array], Any] = lambda row: row,
     ) -> None:
+        self._read = read
         self._answers = answers
         self._store = store
         self._batch_rows = batch_rows
         self._rows = rows
         self._progress = progress
         self._keys: list[bytes] = []
-        self._known: dict[bytes, Array] = {}
+        self._known: dict[bytes, Any] = {}
         self._waiting: dict[bytes, None] = {}  # in the order of the rows of `_feeds`
         self._feeds: list[Feed] = []
         self._step: int | None = None
@@ -77,8 +80,8 @@ class Desk:
         while len(self._waiting) >= self._step:
             self._ask(self._step)
 
-    def finish(self) -> tuple[Array, CloudCost]:
-        """Class probabilities `[rows, classes]` of all rows taken, and what they cost."""
+    def finish(self) -> tuple[list[Any], CloudCost]:
+        """What the cloud says of all rows taken, one a row, and what that cost."""
         if self._waiting:
             self._ask(len(self._waiting))
         if self._progress is not None:
@@ -90,13 +93,13 @@ class Desk:
             bytes_up=self._bytes_up,
             oldest_s=self._oldest_s,
         )
-        return np.stack([self._known[key] for key in self._keys]), cost
+        return [self._known[key] for key in self._keys], cost
 
     def _recall(self, keys: Sequence[bytes]) -> None:
         if self._store is None:
             return
         kept = self._store.get(keys)
-        self._known |= {key: row.scores for key, row in kept.items()}
+        self._known |= {key: self._read(row.scores) for key, row in kept.items()}
         times_s = [row.asked_s for row in kept.values()]
         if self._oldest_s is not None:
             times_s.append(self._oldest_s)
@@ -109,14 +112,14 @@ class Desk:
         all_of_them = joined(self._feeds)
         body = sliced(all_of_them, 0, rows)
         try:
-            probs = self._answers(body)
+            rows_said = self._answers(body)
         except HaloclineError as exc:
             raise type(exc)(exc.code, f"{exc.message} {self._so_far(done)}") from None
-        came = dict(zip(list(self._waiting)[:rows], probs, strict=True))
+        came = dict(zip(list(self._waiting)[:rows], rows_said, strict=True))
         self._calls += 1
         self._asked += len(came)
         self._bytes_up += body_bytes(body)
-        self._known |= came
+        self._known |= {key: self._read(row) for key, row in came.items()}
         for key in came:
             del self._waiting[key]
         self._feeds = [sliced(all_of_them, rows, len(self._waiting))] if self._waiting else []

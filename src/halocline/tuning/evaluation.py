@@ -14,14 +14,17 @@ from halocline.decide.gate import NO_CONFIDENCE, Policy
 from halocline.decide.told import percent
 from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Function, Model, Upstream
-from halocline.records import Array
+from halocline.records import Array, Task
 from halocline.stats.bounds import Estimate
 from halocline.stats.calibrate import expected_calibration_error
 from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, gather
-from halocline.tuning.replay import goes_up, is_beyond, read_edge, right, within_budget
-from halocline.tuning.rows import Labelled, Truth, data_digest
+from halocline.tuning.judged import judged
+from halocline.tuning.labelled import Labelled
+from halocline.tuning.measures import Measure, measures_of
+from halocline.tuning.replay import goes_up, is_beyond, within_budget
+from halocline.tuning.rows import Truth, data_digest
 from halocline.tuning.tally import CLOUD, EDGE, LOST, TIERED, UP, Tally
 from halocline.tuning.tuned import Tuned
 from halocline.tuning.verdict import PromiseCheck, check_promise, told_gain
@@ -64,6 +67,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     policy takes, `cloud_bill` what the cloud alone does; `saved` is the share of calls saved.
     `kept_by_budget` counts the rows that were to go up and the budget kept: the promise does not cover them.
     None where there is no budget, or where it was not replayed (`notes` say so).
+    `measures` are figures of the `task` beside the share of right answers: mAP of a detector, the mean
+    absolute error of a regressor, precision and recall of a scorer.
     """
 
     rows: int
@@ -86,6 +91,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     curve: Curve
     cost: CloudCost
     notes: tuple[str, ...]
+    task: Task = Task.CLASSIFY
+    measures: tuple[Measure, ...] = ()
 
     def plot(self, path: str | Path | None = None) -> "Figure":
         """Draw the curve on these rows with the policy's point in it (see `Curve.plot`)."""
@@ -123,6 +130,7 @@ def evaluate(
     batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
     strict: bool = False,
+    tolerance: float | None = None,
 ) -> Evaluation:
     """Say what the policy does on labelled rows that neither training nor tuning has seen.
 
@@ -130,7 +138,8 @@ def evaluate(
     `link_price` USD a megabyte (1,000,000 bytes) sent up. `latency_calls` rows are sent one by one to
     time the cloud, whatever the cache knows. The policy's budget is replayed in the order of the rows, one
     by one; `requests_per_s` says how fast they come, which a budget by the minute needs. The rest is as
-    in `tune`. Raises as `tune` does, and Misconfigured where the policy was made for another model.
+    in `tune`; the `tolerance` of a policy file holds where none is given. Raises as `tune` does, and
+    Misconfigured where the policy was made for another model.
     """
     if requests_per_s is not None:
         check_number("requests_per_s", requests_per_s, *RATES)
@@ -139,7 +148,9 @@ def evaluate(
         _check_edge(file, edge)
     if y is None:
         raise Rejected("HAL-305", "y is None, and without labels what is right cannot be counted: give them")
-    labelled = Labelled(y, groups)
+    if tolerance is None and isinstance(file, PolicyFile):
+        tolerance = file.tolerance
+    labelled = Labelled(y, groups, tolerance)
     seen = gather(
         edge,
         cloud,
@@ -180,11 +191,10 @@ def evaluate_on(
     """
     file = policy if isinstance(policy, PolicyFile) else None
     in_force = policy.policy if isinstance(policy, PolicyFile) else policy
-    said = () if file is None else _of_cloud(file, seen)
-    read = Truth(seen.cloud_index) if labels is None else labels
+    said = () if file is None else (*_of_cloud(file, seen), *_of_tolerance(file, labels))
     same_rows = False
-    truth = None if labels is None else labels.index
-    if file is not None and file.data_digest == data_digest(seen.inputs, truth, group):
+    known = None if labels is None else labels.key
+    if file is not None and file.data_digest == data_digest(seen.inputs, known, group):
         same_rows = True
         said = (
             "these are the very rows that the policy was tuned on, and they flatter it: take others",
@@ -193,24 +203,24 @@ def evaluate_on(
     wants_up = goes_up(seen, in_force)
     granted = within_budget(wants_up, in_force.budget, requests_per_s)
     up = wants_up if granted is None else granted
-    index, confidence = read_edge(seen, in_force)
-    edge_right, cloud_right = right(index, read.index), right(seen.cloud_index, read.index)
-    tally = Tally(read.index, edge_right, cloud_right, up, group)
+    judge = judged(seen, in_force, labels)
+    confidence, edge_right, cloud_right = judge.confidence, judge.edge_right, judge.cloud_right
+    tally = Tally(judge.counted, edge_right, cloud_right, up, group)
     new = None if in_force.novelty is None else is_beyond(seen, in_force.novelty)
     evidence = Evidence(
         confidence=confidence if new is None else np.where(new, NO_CONFIDENCE, confidence),
-        edge_index=index,
+        edge_index=judge.index,
         edge_correct=edge_right,
         cloud_correct=None if labels is None else cloud_right,
-        label=truth,
+        label=judge.counted if labels is not None and judge.has_classes else None,
         group=group,
     )
-    curve = curve_with(evidence, tally, in_force.threshold, seen.edge.labels)
-    names = [class_name(seen.edge.labels, int(each)) for each in tally.classes]
+    curve = curve_with(evidence, tally, in_force.threshold, seen.classes, always=judge.always)
+    names = [class_name(seen.classes, int(each)) for each in tally.classes] if judge.has_classes else []
     gain = tally.gain(TIERED, CLOUD)
     bills = [_bill(seen, calls, cloud_price, link_price) for calls in (int(up.sum()), seen.rows)]
     promise = None if file is None else file.promise
-    covered = tally if granted is None else Tally(read.index, edge_right, cloud_right, wants_up, group)
+    covered = tally if granted is None else Tally(judge.counted, edge_right, cloud_right, wants_up, group)
     kept = None if in_force.budget is None or granted is None else int((wants_up & ~up).sum())
     return Evaluation(
         rows=seen.rows,
@@ -226,7 +236,7 @@ def evaluate_on(
         promise=check_promise(
             promise,
             covered,
-            dict(zip(tally.classes.tolist(), names, strict=True)),
+            dict(zip(tally.classes.tolist(), names, strict=False)),
             untested=said[0] if said else "",
             same_rows=same_rows,
         ),
@@ -240,12 +250,14 @@ def evaluate_on(
         cost=seen.cost,
         notes=(
             *said,
-            *read.notes,
-            *_doubts(tally),
+            *(() if labels is None else labels.notes),
+            *_doubts(tally, has_classes=judge.has_classes),
             *_of_budget(in_force.budget, int(wants_up.sum()), kept),
-            *doubts_of(curve.baselines),
+            *doubts_of(curve.baselines, has_classes=judge.has_classes),
             *seen.notes,
         ),
+        task=seen.edge.task,
+        measures=measures_of(seen, labels, up.tolist()),
     )
 
 
@@ -282,6 +294,18 @@ def _of_cloud(file: PolicyFile, seen: Gathered) -> tuple[str, ...]:
     return ()
 
 
+def _of_tolerance(file: PolicyFile, labels: Truth | None) -> tuple[str, ...]:
+    """What there is to say where something else counts as right."""
+    if labels is None or labels.tolerance in (None, file.tolerance):
+        return ()
+    if file.tolerance is None:
+        return (
+            "the policy was tuned without a tolerance: its promise says nothing of what is right within one",
+        )
+    told = f"the policy was tuned with the tolerance {file.tolerance:g}, this one is {labels.tolerance:g}"
+    return (f"{told}; its promise says nothing of this one",)
+
+
 def _figures(tally: Tally, cells: Array, names: list[str]) -> Figures:
     return Figures(
         accuracy=tally.share(cells),
@@ -307,9 +331,9 @@ def _calibration(confidence: Array, edge_right: Array, group: Array | None) -> E
     )
 
 
-def _doubts(tally: Tally) -> tuple[str, ...]:
+def _doubts(tally: Tally, *, has_classes: bool) -> tuple[str, ...]:
     said = []
-    if len(tally.classes) == 1:
+    if has_classes and len(tally.classes) == 1:
         said.append("every row is of one class: the figures say nothing about the others")
     if tally.groups == 1:
         said.append("every row is of one group: the intervals are too narrow to believe")

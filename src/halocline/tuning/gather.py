@@ -11,17 +11,20 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 import msgspec
 import numpy as np
 
-from halocline.decide.gate import Policy
+from halocline.decide.gate import NO_CLASS, NO_CONFIDENCE, Policy
 from halocline.edge.arguments import edge_of, upstream_of
-from halocline.edge.reading import CloudReader, CloudRows, EdgeReader
+from halocline.edge.placing import in_picture, in_pictures, is_fitted
+from halocline.edge.reading import CloudReader, CloudRows, EdgeReader, Rows
 from halocline.edge.sending import Send, Sender
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 from halocline.folders import cache_folder
-from halocline.ports import Failed, Feed, Function, Model, Upstream
-from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind
+from halocline.ports import Answered, Failed, Feed, Function, Model, Upstream
+from halocline.records import Anomaly, Array, ModelRef, ModelSpec, Reason, ScoreKind, Task
 from halocline.tuning.desk import CloudCost, Desk, Progress, body_bytes
 from halocline.tuning.intake import Intake, LeftOut, Ready, count, joined, sliced
+from halocline.tuning.said import Said, packed, unpacked
 from halocline.tuning.store import AnswerStore
+from halocline.tuning.truth import VERDICTS
 
 Check: TypeAlias = Callable[[ModelSpec, int, int], None]
 """Called with the edge model, its classes and the rows before the cloud is asked; raises what is wrong."""
@@ -63,12 +66,14 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     `scores` `[rows, classes]` are the edge's as it gave them, of the kind `score_kind`; `cloud_index`
     `[rows]` the class that the cloud gave; `outputs` the edge's outputs by name and `inputs` its feed.
+    In other tasks than classification `said` has the answers, there are no scores and outputs, and
+    `cloud_index` is a scorer's verdict, 0 or 1, else NO_CLASS.
     """
 
     edge: ModelSpec
     edge_digest: str
     scores: Array
-    score_kind: ScoreKind
+    score_kind: ScoreKind | None
     outputs: Mapping[str, Array]
     inputs: Mapping[str, Array]
     cloud: ModelRef
@@ -86,11 +91,19 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """How many rows were given; `places` int64 `[rows]` says which of them these are."""
     places: Array
     left_out: tuple[LeftOut, ...] = ()
+    said: Said | None = None
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return len(self.scores)
+        return len(self.places)
+
+    @property
+    def classes(self) -> Sequence[str] | None:
+        """The names of the classes that rows are counted by; None where they have none."""
+        if self.edge.task is Task.SCORE:
+            return VERDICTS
+        return self.edge.labels if self.edge.task is Task.CLASSIFY else None
 
 
 def gather(
@@ -122,34 +135,29 @@ def gather(
         raise Misconfigured("HAL-101", f"batch_rows must be 1 or more, got {batch_rows}")
     local = edge_of(edge)
     reader = EdgeReader(local.spec, Policy(), None)
-    kind = local.spec.score_kind
-    if kind is None:
-        raise Misconfigured(
-            "HAL-333",
-            f"{local.spec.ref} is said to {local.spec.task}, and this works on classes. Choose its threshold "
-            "in a program: halocline.tuning.tasks.tune_task",
-        )
-    name = local.spec.outputs[reader.score_at].name
-    if check is not None and reader.classes is not None:
-        check(local.spec, reader.classes, _rows_given(local, inputs))
+    known = len(VERDICTS) if local.spec.task is Task.SCORE else reader.classes
+    if reader.task is not None:
+        known = known or 0  # a detector's classes are those of its boxes
+    if check is not None and known is not None:
+        check(local.spec, known, _rows_given(local, inputs))
         check = None
     with _asked(cloud) as upstream:
         _spec_of(cloud, upstream, timeout_s)  # what travels depends on it
         sender = partial(Sender, upstream, local.spec, to_cloud=to_cloud)
         intake = Intake(local, sender(send=Send.TENSOR), inputs, strict=strict)
-        run = _run_edge(local, intake, min(batch_rows, BATCH_ROWS))
+        run = _run_edge(local, reader, intake, min(batch_rows, BATCH_ROWS))
         first = next(run)
-        classes = first.outputs[name].shape[1]
+        classes = known if reader.task is not None else first.scores(reader).shape[1]
         if check is not None:
-            check(local.spec, classes, intake.rows)
+            check(local.spec, first.scores(reader).shape[1], intake.rows)
         asking = _Asking(upstream, cloud, local.spec, classes, label_map, timeout_s)
         parts = []
         with _store(asking.identity, cache) as store:
-            desk = Desk(asking.answers, store, batch_rows, intake.rows, progress)
+            desk = Desk(asking.answers, store, batch_rows, intake.rows, progress, asking.read)
             for part in itertools.chain([first], run):
                 desk.take(part.ready.travelling)
                 parts.append(part)
-            probs, cost = desk.finish()
+            answers, cost = desk.finish()
         alone = sender(send=Send.AUTO)
         firsts = list(intake.singles([part.ready for part in parts], max(TIMED_ROWS, latency_calls)))
         singles = bodies = [alone.feed(one) for one in firsts]
@@ -158,17 +166,20 @@ def gather(
             bodies = [served.feed(one) for one in firsts]
         cloud_s, cost = asking.time(singles[:latency_calls], cost)
         feed = intake.whole([part.ready.feed for part in parts])
-        outputs = joined([part.outputs for part in parts])
+        said = None
+        if reader.task is not None:
+            said = _said(parts, asking.placed(local, intake, [part.ready for part in parts], answers))
+        outputs = {} if said is not None else joined([part.outputs for part in parts])
         return Gathered(
             edge=local.spec,
             edge_digest=_digest_of(local) or "",
-            scores=outputs[name],
-            score_kind=kind,
+            scores=np.empty((len(answers), 0)) if said is not None else _scores(outputs, reader),
+            score_kind=None if said is not None else local.spec.score_kind,
             outputs=outputs,
             inputs=feed,
             cloud=asking.ref,
             cloud_digest=asking.digest,
-            cloud_index=probs.argmax(axis=1),
+            cloud_index=np.stack(answers).argmax(axis=1) if said is None else verdicts(said.cloud),
             cost=cost,
             row_bytes=round(sum(map(body_bytes, bodies)) / len(bodies)),
             edge_s=_edge_latency(local, feed),
@@ -177,7 +188,15 @@ def gather(
             given=intake.rows,
             places=np.concatenate([part.ready.places for part in parts]),
             left_out=tuple(intake.left_out),
+            said=said,
         )
+
+
+def verdicts(values: Sequence[Any]) -> Array:
+    """The verdicts of a scorer as classes int64 `[rows]`, 1 for an anomaly; NO_CLASS for any other value."""
+    return np.asarray(
+        [int(each.is_anomaly) if isinstance(each, Anomaly) else NO_CLASS for each in values], dtype=np.int64
+    )
 
 
 def _rows_given(edge: Model, inputs: Any) -> int:
@@ -192,13 +211,36 @@ class _Part(NamedTuple):
 
     ready: Ready
     outputs: Mapping[str, Array]
+    answers: Rows | None = None
+    """In other tasks than classification; the outputs, which may be large, are then let go."""
+
+    def scores(self, reader: EdgeReader) -> Array:
+        """The class scores `[rows, classes]`."""
+        return _scores(self.outputs, reader)
 
 
-def _run_edge(edge: Model, intake: Intake, rows: int) -> Iterator[_Part]:
+def _scores(outputs: Mapping[str, Array], reader: EdgeReader) -> Array:
+    return list(outputs.values())[reader.score_at]
+
+
+def _run_edge(edge: Model, reader: EdgeReader, intake: Intake, rows: int) -> Iterator[_Part]:
     names = [each.name for each in edge.spec.outputs]
+    place = getattr(edge, "placement", None)
     for ready in intake.chunks(rows):
         outputs = [np.asarray(each) for each in edge.run(ready.feed)]
-        yield _Part(ready, dict(zip(names, outputs, strict=True)))
+        if reader.task is None:
+            yield _Part(ready, dict(zip(names, outputs, strict=True)))
+            continue
+        read = in_pictures(reader.read(outputs), edge.spec.input, intake.samples(ready), place)
+        yield _Part(ready, {}, msgspec.structs.replace(read, outputs={}))
+
+
+def _said(parts: Sequence[_Part], cloud: Sequence[Any]) -> Said:
+    read = [part.answers for part in parts if part.answers is not None]
+    edge = [value for each in read for value in each.values or ()]
+    sure = np.concatenate([each.confidence for each in read])
+    none = np.asarray([value is None for value in edge], dtype=bool)
+    return Said(edge=edge, cloud=cloud, confidence=np.where(none, NO_CONFIDENCE, sure))
 
 
 def told_left_out(left: Sequence[LeftOut], given: int) -> tuple[str, ...]:
@@ -262,10 +304,11 @@ class _Asking:
         upstream: Upstream,
         given: object,
         edge: ModelSpec,
-        classes: int,
+        classes: int | None,
         label_map: Mapping[str, str] | None,
         timeout_s: float,
     ) -> None:
+        self._edge = edge
         self._upstream = upstream
         self._timeout_s = timeout_s
         self._url = given.url if isinstance(given, RemoteCloud) else None
@@ -294,9 +337,38 @@ class _Asking:
         )
         return (f"{doubt}were kept (the oldest on {day}); ask it again with cache=False or --no-cache",)
 
-    def answers(self, feed: Feed) -> Array:
-        """Class probabilities `[rows, classes]` of the rows of one call."""
-        return self._call(feed, count(feed))
+    def answers(self, feed: Feed) -> list[Array]:
+        """What is kept of each row of one call: class probabilities `[classes]`, or the outputs packed."""
+        said = self._call(feed, count(feed))
+        if said.values is not None:
+            return [packed(said.outputs, row) for row in range(len(said.values))]
+        assert said.probs is not None  # the edge classifies
+        return list(np.ascontiguousarray(said.probs, dtype=np.float64))
+
+    def read(self, kept: Array) -> Any:
+        """What becomes of what was kept: class probabilities as they are, else the answer of the task.
+
+        Boxes are in fractions of the cloud's tensor: where that lies in the picture, the row tells.
+        """
+        if self._edge.task is Task.CLASSIFY:
+            return kept
+        said = Answered(outputs=unpacked(kept), model=self.ref, elapsed_s=0.0)
+        return (self._rows(said, 1).values or (None,))[0]
+
+    def placed(
+        self, edge: Model, intake: Intake, parts: Sequence[Ready], values: Sequence[Any]
+    ) -> Sequence[Any]:
+        """The values of all rows, boxes in fractions of the pictures that were given."""
+        place = getattr(edge, "placement", None)
+        told = self._spec.input if self._spec is not None and self._spec.input else edge.spec.input
+        found: list[Any] = []
+        for ready in parts:
+            some = values[len(found) : len(found) + len(ready.places)]
+            samples = intake.samples(ready)
+            if samples is not None and place is not None and is_fitted(told):
+                some = [in_picture(*pair, told, place) for pair in zip(some, samples, strict=True)]
+            found += some
+        return found
 
     def time(self, singles: Sequence[Feed], cost: CloudCost) -> tuple[Latency | None, CloudCost]:
         """How long one row takes, and the cost with these calls in it."""
@@ -315,25 +387,28 @@ class _Asking:
             bytes_up=cost.bytes_up + bytes_up,
         )
 
-    def _call(self, feed: Feed, rows: int) -> Array:
+    def _call(self, feed: Feed, rows: int) -> Rows:
         failed: Failed | None = None
         for attempt in range(TRIES):
             verdict = self._upstream.call(
                 feed, call_id=f"tune-{time.time_ns()}", until_s=time.monotonic() + self._timeout_s
             )
             if not isinstance(verdict, Failed):
-                read = self._reader.read(verdict, self._spec, rows)
-                if isinstance(read, CloudRows):
-                    self._same_model(read.model)
-                    assert read.rows.probs is not None  # the edge classifies
-                    return np.ascontiguousarray(read.rows.probs, dtype=np.float64)
-                raise _error_of(read, self._place, is_here=self._url is None)
+                read = self._rows(verdict, rows)
+                self._same_model(verdict.model)
+                return read
             failed = verdict
             if verdict.retry_after_s is None or attempt + 1 == TRIES:
                 break
             time.sleep(min(verdict.retry_after_s, LONGEST_REST_S))
         assert failed is not None
         raise _error_of(failed, self._place, is_here=self._url is None)
+
+    def _rows(self, verdict: Answered, rows: int) -> Rows:
+        read = self._reader.read(verdict, self._spec, rows)
+        if isinstance(read, CloudRows):
+            return read.rows
+        raise _error_of(read, self._place, is_here=self._url is None)
 
     def _same_model(self, ref: ModelRef) -> None:
         if self._answered_by is not None and ref != self._answered_by:
@@ -349,11 +424,14 @@ class _Asking:
         spec = self._spec
         if spec is None or (self._url is None and self.digest is None):
             return None
+        place = f"{self._url or self.digest} {spec.ref if self._url else ''}"
+        if edge.task is not Task.CLASSIFY:
+            return f"{place} outputs"  # kept as they came: how they are read may change
         read_as = f"{spec.score_kind} {spec.score_output}"
         order = (
             f"{edge.labels if mapping is not None else None} {None if mapping is None else mapping.tolist()}"
         )
-        return f"{self._url or self.digest} {spec.ref if self._url else ''} {read_as} {order}"
+        return f"{place} {read_as} {order}"
 
 
 def _digest_of(model: object) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from halocline.edge.placing import samples_of
 from halocline.edge.sending import Going, RawRows, Sender
 from halocline.errors import Rejected
 from halocline.inputs.description import ArrayInput
@@ -76,6 +77,10 @@ class Intake:
         firsts = ((each, at) for each in ready for at in range(len(each.places)))
         for each, at in itertools.islice(firsts, rows):
             yield self._going(each.places[at : at + 1], sliced(each.feed, at, 1))
+
+    def samples(self, ready: Ready) -> Sequence[Any] | None:
+        """These rows as they were given; None where that were ready tensors of a described input."""
+        return samples_of(self._going(ready.places, ready.feed), self._edge.spec)
 
     def whole(self, feeds: Sequence[Feed]) -> Mapping[str, Array]:
         """The edge's feed of all rows, from that of the chunks."""

@@ -9,13 +9,16 @@ from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
 from halocline.records import Array, ModelSpec
 from halocline.stats.novelty import Novelty, distances, fit_novelty
-from halocline.tuning.gather import Gathered
+from halocline.tuning.gather import Gathered, verdicts
 
 FOLDS = 5
 
 
 def read_edge(seen: Gathered, policy: Policy) -> tuple[Array, Array]:
     """Class index and confidence `[rows]` of the edge's answers, as this policy reads them."""
+    if seen.said is not None:
+        return verdicts(seen.said.edge), seen.said.confidence
+    assert seen.score_kind is not None  # the edge classifies
     return confidence_of(probabilities(seen.scores, seen.score_kind, policy.temperature), policy.score)
 
 

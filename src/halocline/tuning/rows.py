@@ -10,45 +10,41 @@ import numpy as np
 from halocline.decide.told import counted
 from halocline.errors import Rejected
 from halocline.ports import Feed
-from halocline.records import Array, ModelSpec
+from halocline.records import Array, Boxes
+from halocline.tuning.said import some
 from halocline.tuning.store import digest_of, row_keys
 
 MANY_COPIES = 0.02
 
 
 class Truth(msgspec.Struct, frozen=True, eq=False):
-    """The class of each row, int64 `[rows]`, and what a reader should know about how it was read."""
+    """The class of each row, int64 `[rows]`, and what a reader should know about how it was read.
+
+    The classes of an anomaly scorer are 0 and 1. Where a task has none, all are 0 and `values` says what is
+    true of each row: Boxes, or numbers, right within `tolerance`.
+    """
 
     index: Array
     notes: tuple[str, ...] = ()
+    values: Sequence[Any] | None = None
+    tolerance: float | None = None
 
-
-class Labelled:
-    """Labels and groups as they were given, read once it is known how many rows and classes there are.
-
-    The edge model tells that before the cloud is asked: what does not fit is refused at no cost.
-    """
-
-    def __init__(self, y: Any, groups: Any) -> None:
-        self._y = y
-        self._groups = groups
-        self.truth: Truth | None = None
-        """None where there are no labels."""
-        self._group: Array | None = None
-
-    def read(self, edge: ModelSpec, classes: int, rows: int) -> None:
-        """Read both. Raises as `read_truth` and `read_groups` do."""
-        self.truth = None if self._y is None else read_truth(self._y, edge.labels, classes, rows)
-        self._group = read_groups(self._groups, rows)
-
-    def of(self, places: Array) -> tuple[Truth | None, Array | None]:
-        """Labels and groups of the rows at these places, int64 `[rows]`: those that could be asked about."""
-        return only(self.truth, places), None if self._group is None else self._group[places]
+    @property
+    def key(self) -> Array:
+        """What tells the labels of rows apart, `[rows]`: classes, numbers, or digests of boxes."""
+        if self.values is None:
+            return self.index
+        if self.values and isinstance(self.values[0], Boxes):
+            return np.asarray([_digest_of_boxes(each) for each in self.values])
+        return np.asarray(self.values)
 
 
 def only(truth: Truth | None, places: Array) -> Truth | None:
     """The labels of these rows: places int64 `[rows]`, or which of all `[all rows]`."""
-    return None if truth is None else msgspec.structs.replace(truth, index=truth.index[places])
+    if truth is None:
+        return None
+    values = None if truth.values is None else some(truth.values, places)
+    return msgspec.structs.replace(truth, index=truth.index[places], values=values)
 
 
 def read_truth(y: Any, labels: Sequence[str] | None, classes: int, rows: int) -> Truth:
@@ -134,6 +130,10 @@ def data_digest(inputs: Feed, truth: Array | None, group: Array | None) -> str:
     if group is not None:
         named["group"] = group
     return digest_of(named)
+
+
+def _digest_of_boxes(boxes: Boxes) -> str:
+    return digest_of({"xyxy": boxes.xyxy, "index": boxes.index})
 
 
 def _by_name(names: Sequence[str], labels: Sequence[str] | None) -> Array:

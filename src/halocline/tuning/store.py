@@ -23,7 +23,7 @@ _AT_ONCE = 500
 
 
 class Kept(NamedTuple):
-    """The class scores of one row, and when they were asked for (seconds since the epoch, for people)."""
+    """Class scores or packed outputs of one row, and when they were asked for (seconds since the epoch)."""
 
     scores: Array
     asked_s: float
@@ -32,7 +32,7 @@ class Kept(NamedTuple):
 class AnswerStore:
     """What one cloud model said, by what it was asked: one SQLite file.
 
-    A put is on disk whole or not at all. It holds digests and scores, none of the rows. A file that is
+    A put is on disk whole or not at all. It holds digests and answers, none of the rows. A file that is
     damaged is set aside and begun anew. Raises Misconfigured (HAL-111) where the folder cannot be
     written.
     """

@@ -8,9 +8,12 @@ import msgspec
 import numpy as np
 
 from halocline.errors import Misconfigured, Rejected
-from halocline.records import Anomaly, Boxes, Interval, ModelSpec, Task
+from halocline.records import Anomaly, Array, Boxes, Interval, ModelSpec, Task
 from halocline.stats.overlap import is_all_right
 from halocline.tuning.rows import check_length
+
+VERDICTS = ("normal", "anomaly")
+"""What the classes of an anomaly scorer are called."""
 
 
 def truth_of(spec: ModelSpec, y: Any, rows: int) -> Sequence[Any]:
@@ -18,7 +21,7 @@ def truth_of(spec: ModelSpec, y: Any, rows: int) -> Sequence[Any]:
     check_length("y", len(y), rows)
     if spec.task is Task.DETECT:
         return [in_order(each, spec) for each in y]
-    given = np.asarray(y)
+    given = _numbers(np.asarray(y), spec)
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     if given.ndim != 1 or given.dtype.kind not in "fiub":
@@ -32,8 +35,20 @@ def truth_of(spec: ModelSpec, y: Any, rows: int) -> Sequence[Any]:
     return told
 
 
+def _numbers(given: Array, spec: ModelSpec) -> Array:
+    """A column of a table may come as text, and a verdict as a name; what is no number stays as it is."""
+    if given.dtype.kind not in "UO":
+        return given
+    if spec.task is Task.SCORE and np.isin(given, VERDICTS).all():
+        return np.asarray(given == VERDICTS[1])
+    try:
+        return given.astype(np.float64)
+    except (TypeError, ValueError):
+        return given
+
+
 def judge_of(spec: ModelSpec, tolerance: float | None) -> Callable[[Any, Any], bool]:
-    """What says of an answer and the truth whether it is right (see `task_evidence`).
+    """What says of an answer and the truth whether it is right (see `tune`).
 
     Raises Misconfigured (HAL-102) for a tolerance that is none.
     """
@@ -53,7 +68,11 @@ def judge_of(spec: ModelSpec, tolerance: float | None) -> Callable[[Any, Any], b
 def in_order(true: Any, spec: ModelSpec) -> Boxes:
     """The boxes with the class numbers of the model's labels. Raises Rejected (HAL-305)."""
     if not isinstance(true, Boxes):
-        raise Rejected("HAL-305", f"y must hold hc.Boxes for each picture, got {type(true).__name__}")
+        raise Rejected(
+            "HAL-305",
+            f"y must hold hc.Boxes for each picture, got {type(true).__name__}. In a file, boxes are told by "
+            "COCO annotations",
+        )
     if true.labels is None or spec.labels is None:
         return true
     known = {label: at for at, label in enumerate(spec.labels)}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
@@ -24,19 +24,25 @@ from halocline.decide.tune import tune as choose
 from halocline.edge.arguments import choice, edge_of
 from halocline.errors import Misconfigured
 from halocline.ports import Feed, Function, Model, Upstream
-from halocline.records import Array, ModelSpec
+from halocline.records import Array, ModelSpec, Task
 from halocline.stats.bounds import bootstrap, upper_bound
 from halocline.stats.calibrate import fit_temperature
 from halocline.stats.novelty import Novelty, fit_novelty
 from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
 from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
-from halocline.tuning.replay import check_source, features_of, goes_up, is_new, read_edge, right
-from halocline.tuning.rows import Labelled, Truth, counted_once, data_digest
+from halocline.tuning.judged import Judged, judged
+from halocline.tuning.labelled import Labelled
+from halocline.tuning.replay import check_source, features_of, goes_up, is_new
+from halocline.tuning.rows import Truth, counted_once, data_digest
 from halocline.tuning.split import calibration_rows
 from halocline.tuning.store import row_keys
 from halocline.tuning.tally import Tally
+from halocline.tuning.truth import VERDICTS
 from halocline.wire.policy_file import PolicyFile, write_policy
+
+if TYPE_CHECKING:
+    from halocline.wire.policy_form import OtherTask
 
 DEFAULT_MAX_LOSS = 0.01
 DEFAULT_ALPHA = 0.1
@@ -106,6 +112,7 @@ def tune(
     batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
     strict: bool = False,
+    tolerance: float | None = None,
 ) -> Tuned:
     """Choose the threshold on rows that neither model was trained on, and say what it promises.
 
@@ -120,12 +127,18 @@ def tune(
     `novelty_output`. `temperature` is fitted where True and enough rows are there.
     `x` are arrays, or raw samples (paths, bytes, arrays) that are read as they are needed and made ready by
     each model's description; one that cannot be is left out and named in `notes`, or refused with `strict`.
+    What is right depends on the task. A detector (`y`: Boxes, in fractions of the picture) is right where
+    every thing has a box at an overlap of one half, with the right class, and nothing else has one; a
+    regressor (numbers) within `tolerance` of the truth, in its unit, which must be stated; a scorer (0 or 1,
+    whether it is an anomaly) with the right verdict. Without `y` an answer is right where it and the cloud's
+    say the same, as a correction's `changed` has it. In these tasks `temperature`, `score` and `novelty` have
+    no meaning, and only a scorer has `class_floors`, of "normal" and "anomaly".
     The cloud's answers are kept in `cache` (a folder, the user's cache folder by default, False for none),
     so that tuning again asks only what is new; a call carries up to `batch_rows` rows and may take
     `timeout_s`.
 
-    Raises Misconfigured (HAL-101, HAL-102, HAL-111), Rejected (HAL-301 to HAL-305, HAL-601, HAL-602),
-    and Transient, Rejected or Untrusted where the cloud gives no answer.
+    Raises Misconfigured (HAL-101, HAL-102, HAL-111, HAL-333), Rejected (HAL-301 to HAL-305, HAL-601,
+    HAL-602), and Transient, Rejected or Untrusted where the cloud gives no answer.
     """
     alpha = as_share("alpha", alpha)
     target = target_of(max_loss, alpha, escalate, cloud_price, error_price)
@@ -139,15 +152,17 @@ def tune(
         Policy(temperature=temperature)  # refused at once where it is none
     wanted = novelty or novelty_output is not None
     spec = edge_of(edge).spec
-    check_recalls(_floors(class_floors or {}, spec, None), spec.labels)
+    _check_task(spec, floors=bool(class_floors), novelty=wanted, temperature=temperature, score=kind)
+    names = VERDICTS if spec.task is Task.SCORE else spec.labels
+    check_recalls(_floors(class_floors or {}, spec, names, None), names)
     if wanted:
         check_source(spec, novelty_output or "")
-    labelled, floors = Labelled(y, groups), dict[int, float]()
+    labelled, floors = Labelled(y, groups, tolerance), dict[int, float]()
 
     def check(spec: ModelSpec, classes: int, rows: int) -> None:
-        floors.update(_floors(class_floors or {}, spec, classes))
+        floors.update(_floors(class_floors or {}, spec, names, classes))
         labelled.read(spec, classes, rows)
-        check_floors(None if labelled.truth is None else labelled.truth.index, floors, spec.labels)
+        check_floors(None if labelled.truth is None else labelled.truth.index, floors, names)
 
     seen = gather(
         edge,
@@ -195,8 +210,11 @@ def tune_on(
     `novelty_on` names what novelty is measured on, "" being the input; None measures none.
     """
     wanted = novelty_on is not None
-    truth = seen.cloud_index if read is None else read.index
-    once, copied = counted_once(seen.inputs, truth, group)
+    if seen.said is not None:
+        temperature = False  # it divides logits, and there are none
+    raw = judged(seen, Policy(score=score), read)
+    truth = raw.counted
+    once, copied = counted_once(seen.inputs, raw.key, group)
     # A copy would serve twice wherever the rows are parted, so where there are many none fits.
     split = None if temperature is not True or copied else calibration_rows(once, group, target)
     fitted, said = _temperature(temperature, seen, truth, split, target, has_copies=bool(copied))
@@ -208,9 +226,10 @@ def tune_on(
     )
     rest = np.ones(seen.rows, dtype=bool) if split is None else ~split
     new = np.zeros(seen.rows, dtype=bool) if policy.novelty is None else is_new(seen, policy.novelty, truth)
-    evidence = _evidence(seen, policy, None if read is None else truth, group)
+    judge = judged(seen, policy, read)
+    evidence = _evidence(seen, judge, group, has_labels=read is not None)
     chosen = _chosen(rows_of(evidence, rest), new[rest], target, floors or {}, once[rest], novelty=wanted)
-    reason = _named(chosen.promise.reason, seen.edge.labels)
+    reason = _named(chosen.promise.reason, seen.classes)
     promise = msgspec.structs.replace(chosen.promise, reason=reason)
     policy = msgspec.structs.replace(policy, threshold=chosen.threshold)
     up = goes_up(seen, msgspec.structs.replace(policy, novelty=None)) | new
@@ -218,7 +237,7 @@ def tune_on(
     shown = rows_of(_without(evidence, new), rest)
     tally = Tally(truth[rest], shown.edge_correct, shown.cloud_right, up[rest], shown.group)
     prices = (target.cloud_usd, target.error_usd) if isinstance(target, Prices) else None
-    curve = curve_with(shown, tally, policy.threshold, seen.edge.labels, prices)
+    curve = curve_with(shown, tally, policy.threshold, seen.classes, prices, judge.always)
     kept, uncounted = _of_budget(budget, curve.chosen.escalated)
     notes = (*(read.notes if read else ()), *said, *_of_novelty(new[rest], policy), *uncounted, *seen.notes)
     return Tuned(
@@ -228,18 +247,20 @@ def tune_on(
             edge_digest=seen.edge_digest,
             cloud_digest=seen.cloud_digest,
             cloud=str(seen.cloud),
-            data_digest=data_digest(seen.inputs, truth if read is not None else None, group),
+            data_digest=data_digest(seen.inputs, None if read is None else read.key, group),
             tuned=datetime.datetime.now(datetime.UTC).date().isoformat(),
             halocline=halocline.__version__,
-            disagreement=_disagreement(seen, policy, (rest, rest & once), group, alpha)
+            disagreement=_disagreement(seen, policy, judge, (rest, rest & once), group, alpha)
             if read is not None
             else None,
+            task=None if seen.edge.task is Task.CLASSIFY else cast("OtherTask", seen.edge.task.value),
+            tolerance=None if read is None else read.tolerance,
         ),
         curve=curve,
         warnings=(
             *copied,
-            *doubts_of(curve.baselines),
-            *(_named(line, seen.edge.labels) for line in chosen.warnings),
+            *doubts_of(curve.baselines, has_classes=judge.has_classes),
+            *(_named(line, seen.classes) for line in chosen.warnings),
             *kept,
         ),
         cost=seen.cost,
@@ -250,11 +271,16 @@ def tune_on(
 
 
 def _disagreement(
-    seen: Gathered, policy: Policy, readings: tuple[Array, ...], group: Array | None, alpha: float
+    seen: Gathered,
+    policy: Policy,
+    judge: Judged,
+    readings: tuple[Array, ...],
+    group: Array | None,
+    alpha: float,
 ) -> float:
     """How often a kept answer differs from the cloud's at most, by each choice of rows."""
     stays = ~goes_up(seen, msgspec.structs.replace(policy, share=None))
-    differs = stays & (read_edge(seen, policy)[0] != seen.cloud_index)
+    differs = stays & ~judge.same
     return max(_bound_of(differs[rows], None if group is None else group[rows], alpha) for rows in readings)
 
 
@@ -319,6 +345,7 @@ def _temperature(
         return 1.0, ("the temperature stays 1: copies of a row would fit it and prove the loss as well",)
     if split is None and isinstance(target, MaxLoss):
         return 1.0, ("the temperature stays 1: these rows are too few to fit it and to prove a loss as well",)
+    assert seen.score_kind is not None  # the edge classifies
     rows = np.ones(seen.rows, dtype=bool) if split is None else split
     fitted = round(fit_temperature(seen.scores[rows], seen.score_kind, truth[rows]), 4)
     if split is None:
@@ -354,18 +381,34 @@ def _of_budget(budget: EscalationBudget | None, wanted: float) -> tuple[tuple[st
     return (f"{told} keep the edge's answer, and no promise covers them",), (note,)
 
 
-def _evidence(seen: Gathered, policy: Policy, label: Array | None, group: Array | None) -> Evidence:
-    index, confidence = read_edge(seen, policy)
-    truth = seen.cloud_index if label is None else label
+def _evidence(seen: Gathered, judge: Judged, group: Array | None, *, has_labels: bool) -> Evidence:
     return Evidence(
-        confidence=confidence,
-        edge_index=index,
-        edge_correct=right(index, truth),
-        cloud_correct=None if label is None else right(seen.cloud_index, truth),
-        label=label,
+        confidence=judge.confidence,
+        edge_index=judge.index,
+        edge_correct=judge.edge_right,
+        cloud_correct=judge.cloud_right if has_labels else None,
+        label=judge.counted if has_labels and judge.has_classes else None,
         group=group,
         row_id=np.asarray([int.from_bytes(key[:8], "big") for key in row_keys(seen.inputs)], dtype=np.uint64),
     )
+
+
+def _check_task(
+    edge: ModelSpec, *, floors: bool, novelty: bool, temperature: bool | float, score: Score
+) -> None:
+    """Raise Misconfigured (HAL-333) for a setting that has no meaning in the edge's task."""
+    asked = {
+        "class_floors": floors and edge.task is not Task.SCORE,
+        "novelty": novelty,
+        "temperature": not isinstance(temperature, bool) and temperature != 1.0,
+        "score": score is not Score.MAX_SOFTMAX,
+    }
+    given = [name for name, is_given in asked.items() if is_given]
+    if edge.task is not Task.CLASSIFY and given:
+        raise Misconfigured(
+            "HAL-333",
+            f"{edge.ref} is said to {edge.task}, and {' and '.join(given)} work on classes. Leave them out",
+        )
 
 
 def _named(text: str, labels: Sequence[str] | None) -> str:
@@ -406,7 +449,9 @@ def _chosen(
     return msgspec.structs.replace(found, warnings=(*found.warnings, said))
 
 
-def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int | None) -> dict[int, float]:
+def _floors(
+    asked: Mapping[Any, float | str], edge: ModelSpec, labels: Sequence[str] | None, classes: int | None
+) -> dict[int, float]:
     """Recall floors by class index. Raises Misconfigured (HAL-102) for a class that there is not.
 
     `classes` counts them, None where that is known only if they have names.
@@ -415,7 +460,7 @@ def _floors(asked: Mapping[Any, float | str], edge: ModelSpec, classes: int | No
         raise Misconfigured(
             "HAL-102", f"class_floors must name a recall by class, {{'V': 0.9}}, got {asked!r}"
         )
-    names = list(edge.labels or ())
+    names = list(labels or ())
     most = len(names) or classes or math.inf
     found = {}
     for key, given in asked.items():

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,9 @@ _NOT_SEALED = "none"
 """Stands for the digest of a file that has none: it is no file as it was tuned."""
 
 
+OtherTask: TypeAlias = Literal["detect", "regress", "score"]
+
+
 class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     """A policy, what it promises, and what both were made with.
 
@@ -31,6 +34,8 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     `tuned` the day, as YYYY-MM-DD; `halocline` the version that tuned. `disagreement` is the most, by
     those data, that the cloud differs from the edge's answers as a share of all rows: what spot checks
     may find. None where the cloud's word counted as the truth, so that the promised loss is that limit.
+    `task` is what the models do, None where they classify; `tolerance` how far a regressor's value may be
+    from the truth and counts as right.
 
     `policy_digest` tells policy, promise and what they were made with as they were tuned: left out, it is
     taken of what is given, and from then on it stays. Where something was changed since, the promise
@@ -48,6 +53,8 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     halocline: str = ""
     disagreement: float | None = None
     policy_digest: str = ""
+    task: OtherTask | None = None
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         check_promise(self.promise, self.disagreement)
@@ -105,6 +112,8 @@ class _MadeWith(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     halocline: str = ""
     disagreement: float | None = None
     policy_digest: str = ""
+    task: OtherTask | None = None
+    tolerance: float | None = None
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
