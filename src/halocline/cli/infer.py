@@ -269,8 +269,20 @@ def _fed(source: Source, given: "Dataset") -> tuple[int, Callable[[int], Feed]]:
     else:
         array = samples
     is_one = array is not None and array.ndim < len(spec.inputs[0].shape)
-    feed = source.one(samples) if is_one else source.many(samples)
+    try:
+        feed = source.one(samples) if is_one else source.many(samples)
+    except Rejected as exc:
+        if exc.code != "HAL-303" or is_one or array is None or len(array) < 2:
+            raise
+        return len(array), lambda at: source.many(_row(samples, at))  # NaN, in some of the rows
     return len(next(iter(feed.values()))), lambda at: {name: each[at : at + 1] for name, each in feed.items()}
+
+
+def _row(samples: Any, at: int) -> Any:
+    """One row of arrays, with its batch axis."""
+    if isinstance(samples, Mapping):
+        return {name: array[at : at + 1] for name, array in samples.items()}
+    return samples[at : at + 1]
 
 
 def _for_json(row: Row) -> dict[str, Any]:

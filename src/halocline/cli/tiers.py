@@ -135,10 +135,14 @@ def read_labelled(
     """
     from halocline.data import read
     from halocline.data.checkup import BOXES
-    from halocline.data.dataset import told_bad
+    from halocline.data.dataset import check_strict, told_bad
+    from halocline.data.usable import usable
 
     with progress_on_stderr("looking at the data") as progress:
         data = read(path, strict=strict, group_by=group_by, series=series_of(model), progress=progress)
+    if model is not None and data.boxes is None:
+        data = usable(data, model)
+        data = check_strict(data, path) if strict else data
     if data.boxes is not None:
         raise Misconfigured("HAL-322", f"{path} holds boxes, which cannot be used here: {BOXES}")
     if must and data.labels is None:
