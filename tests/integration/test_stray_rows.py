@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from two_sizes import made
 
 import halocline as hc
 from halocline.cli import main
@@ -62,6 +63,20 @@ def test_infer_goes_on_without_rows_that_hold_nan(here, digits, capsys):
     seen = told(capsys, ["infer", str(digits.edge_path), "--data", "stray.npz", "--rows", "0", "--json"])
     assert len(seen["rows"]) == ROWS - 2
     assert [row["name"] for row in seen["bad"]] == ["row 5", "row 77"]
+
+
+def test_a_sample_that_cannot_be_decoded_is_named_once(here, tmp_path):
+    models = made(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for at, jpeg in enumerate(models.pictures):
+        (tmp_path / "photos" / f"{at}.jpg").write_bytes(jpeg)
+    bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (20_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0IEND"
+    (tmp_path / "photos" / "bomb.png").write_bytes(bomb)
+    paths = sorted((tmp_path / "photos").iterdir())
+    edge, cloud = hc.load(models.edge), hc.load(models.cloud)
+    notes = " ".join(hc.tune(edge, cloud, paths, escalate=0.2, cache=False).notes)
+    assert f"{paths[-1]}: its header announces" in notes
+    assert "row 0" not in notes
 
 
 def test_where_most_rows_are_strays_the_rows_are_left_as_they_are(here, digits):

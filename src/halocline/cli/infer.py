@@ -224,7 +224,7 @@ def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]", *, s
             one = fed(at)
         except (Rejected, OSError, ValueError) as exc:
             why, code = (exc.message, exc.code) if isinstance(exc, Rejected) else (str(exc), "HAL-304")
-            bad.append(BadRow(name, why))
+            bad.append(BadRow(name, why.partition(f"{name}: ")[2] or why))
             failed = failed or Rejected(code, why if name in why else f"{name}: {why}")
             if strict:
                 break

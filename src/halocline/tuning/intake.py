@@ -107,6 +107,7 @@ class Intake:
 
     def _leave_out(self, row: int, exc: Exception) -> None:
         name, why = self._name(row), exc.message if isinstance(exc, Rejected) else str(exc)
+        why = why.removeprefix("row 0: ").removeprefix(f"{name}: ")  # it was made ready alone
         self.left_out.append(LeftOut(row, name, why))
         tried = len(self.left_out)
         if self._strict or (not self._any_ready and tried >= min(_HOPELESS, self.rows)):

@@ -150,7 +150,7 @@ def _by_name(names: Sequence[str], labels: Sequence[str] | None) -> Array:
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         raise Rejected(
             "HAL-305",
-            f"y holds {strays[0]!r}{meant}, in {strays.count(strays[0])} rows, which is no label of the edge "
+            f"y holds {strays[0]!r}{meant}, in {counted(strays.count(strays[0]), 'row')}, which is no label of the edge "
             f"model's: {_listed(labels)}. Rename them, or drop such rows",
         )
     return np.asarray([position[name] for name in names], dtype=np.int64)
