@@ -152,6 +152,8 @@ def test_an_edge_of_another_task_is_refused(edge: Path, tmp_path: Path) -> None:
     ended = start(tiers=tiers(regressor, regressor))
     assert ended.returncode == 2
     assert "HAL-511" in ended.stderr, ended.stderr
+    assert "is said to regress" in ended.stderr
+    assert "--scores" not in ended.stderr
 
 
 def test_a_cloud_that_is_down_is_no_reason_not_to_start_and_is_used_once_it_is_there(

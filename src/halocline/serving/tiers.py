@@ -58,10 +58,13 @@ def served_spec(edge: ModelSpec) -> ModelSpec:
     """
     found = [output for output in edge.outputs if output.name == edge.score_output]
     if not found or edge.task is not Task.CLASSIFY:
+        is_other = edge.task is not Task.CLASSIFY
+        does = f"is said to {edge.task}" if is_other else "gives no class scores"
+        advice = "Serve each" if is_other else "Try --scores probabilities or --scores logits, or serve each"
         raise Misconfigured(
             "HAL-511",
-            f"{edge.ref} gives no class scores, and two tiers are served as one model only where both "
-            "classify. Try --scores probabilities or --scores logits, or `Tiered` as a library",
+            f"{edge.ref} {does}, and two tiers are served as one model only where both classify. "
+            f"{advice} by itself, and put `Tiered` before them in a program",
         )
     return msgspec.structs.replace(edge, outputs=tuple(found), score_kind=ScoreKind.PROBABILITIES)
 
