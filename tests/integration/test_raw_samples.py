@@ -371,6 +371,25 @@ def test_a_ready_tensor_of_the_edge_is_answered_by_a_tiered_server(both: Running
     assert (named["tier"][0], named["reason"][0]) == (b"edge", b"not_sent")  # it is no tensor of the cloud's
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/octet-stream"])
+def test_a_picture_sent_as_a_request_is_told_its_content_type(server: Running, pair: Pair, kind: str) -> None:
+    status, answer = post(server, "cloud", pair.pictures[0], kind)  # what curl says where nobody says it
+    assert status == 400
+    assert "HAL-501" in answer["error"]
+    assert "is a JPEG picture: send it with Content-Type: image/jpeg" in answer["error"]
+
+
+def test_files_under_a_wrong_name_are_told_the_right_one(server: Running, pair: Pair) -> None:
+    encoded = oip.encode_request(
+        {"image": as_bytes(pair.pictures[:1])["x"]}, request_id="r-1", binary=True, outputs=None
+    )
+    headers = {oip.HEADER_LENGTH: str(encoded.header_bytes)}
+    status, _, body = server.ask("POST", "/v2/models/cloud/infer", b"".join(encoded.parts), headers)
+    assert status == 400
+    assert b"'x' is missing" in body
+    assert b"HAL-301" in body
+
+
 @pytest.mark.parametrize("kind", ["image/gif", "audio/wav", "video/mp4", "multipart/form-data; boundary=x"])
 def test_a_kind_that_is_not_taken_is_refused_with_those_that_are(
     server: Running, pair: Pair, kind: str

@@ -222,6 +222,24 @@ def test_a_description_that_the_model_does_not_fit_is_refused_when_it_is_loaded(
     assert caught.value.code == "HAL-331"
 
 
+@pytest.mark.parametrize(
+    ("task", "labels", "says"),
+    [
+        (
+            hc.DetectOutput(layout="yolo", axes="channels_last", units="fractions"),
+            LABELS[:1],
+            "6 numbers a box",
+        ),
+        (hc.RegressOutput(kind="quantiles", full_width=1.0), None, "6 numbers a row, expected 3"),
+        (hc.ScoreOutput(threshold=1.0, scale=1.0), None, "6 numbers a row, expected one"),
+    ],
+)
+def test_outputs_of_another_shape_than_described_are_refused_when_the_model_is_loaded(task, labels, says):
+    with pytest.raises(hc.Misconfigured, match=says) as caught:
+        echo(task, 6, labels)
+    assert caught.value.code == "HAL-331"
+
+
 def test_an_interval_stays_or_goes_up_by_its_width():
     with hc.Tiered(
         echo(QUANTILES, 3), lambda batch: {"out": np.float32([[4, 5, 6]] * len(batch))}, threshold=0.8

@@ -224,7 +224,7 @@ def _look(source: Source, given: "Dataset", rows: int, bad: "list[BadRow]", *, s
             one = fed(at)
         except (Rejected, OSError, ValueError) as exc:
             why, code = (exc.message, exc.code) if isinstance(exc, Rejected) else (str(exc), "HAL-304")
-            bad.append(BadRow(name, why))
+            bad.append(BadRow(name, why.partition(f"{name}: ")[2] or why))
             failed = failed or Rejected(code, why if name in why else f"{name}: {why}")
             if strict:
                 break
@@ -269,8 +269,20 @@ def _fed(source: Source, given: "Dataset") -> tuple[int, Callable[[int], Feed]]:
     else:
         array = samples
     is_one = array is not None and array.ndim < len(spec.inputs[0].shape)
-    feed = source.one(samples) if is_one else source.many(samples)
+    try:
+        feed = source.one(samples) if is_one else source.many(samples)
+    except Rejected as exc:
+        if exc.code != "HAL-303" or is_one or array is None or len(array) < 2:
+            raise
+        return len(array), lambda at: source.many(_row(samples, at))  # NaN, in some of the rows
     return len(next(iter(feed.values()))), lambda at: {name: each[at : at + 1] for name, each in feed.items()}
+
+
+def _row(samples: Any, at: int) -> Any:
+    """One row of arrays, with its batch axis."""
+    if isinstance(samples, Mapping):
+        return {name: array[at : at + 1] for name, array in samples.items()}
+    return samples[at : at + 1]
 
 
 def _for_json(row: Row) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def read_labelled(
     """
     from halocline.data import read
     from halocline.data.checkup import BOXES
-    from halocline.data.dataset import told_bad
+    from halocline.data.dataset import check_strict, told_bad
+    from halocline.data.usable import usable
     from halocline.records import Task
 
     with progress_on_stderr("looking at the data") as progress:
@@ -148,6 +149,9 @@ def read_labelled(
     if data.boxes is not None and (model is None or model.task is not Task.DETECT):
         ref = "the model" if model is None else f"{model.ref} ({model.task})"
         raise Misconfigured("HAL-322", f"{path} holds boxes, which are for use {BOXES}; {ref} does not")
+    if model is not None and data.boxes is None:
+        data = usable(data, model)
+        data = check_strict(data, path) if strict else data
     if must and truth_in(data) is None:
         raise Misconfigured(
             "HAL-304",

@@ -38,11 +38,18 @@ def read_arrays(path: Path) -> Dataset:
     inputs = _rows_of(arrays)
     unread = () if isinstance(inputs, dict) else tuple(n for n in arrays if arrays[n] is not inputs)
     one = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs
+    rows = len(one) if one.ndim else 0
+    for name, values in (("y", labels), ("groups", groups)):
+        if values is not None and values.ndim and len(values) != rows:
+            raise Misconfigured(
+                "HAL-304",
+                f"{path}: {name} must have one value for each of the {rows} rows, got {len(values)}",
+            )
     return Dataset(
         kind=Kind.ARRAYS,
         content=Content.ROWS,
         samples=inputs,
-        names=RowNames(range(len(one) if one.ndim else 0)),
+        names=RowNames(range(rows)),
         labels=labels,
         groups=groups,
         unread=unread,

@@ -10,6 +10,7 @@ import numpy as np
 from halocline.data.dataset import BadRow, Content, Dataset, Kind, Progress
 from halocline.data.files import look
 from halocline.data.known import as_array, check_found, group_in
+from halocline.decide.told import counted
 from halocline.errors import Misconfigured
 from halocline.records import Boxes
 
@@ -95,7 +96,7 @@ def read_coco(
         groups=None if group_by is None else as_array(groups),
         boxes=boxes,
         bad=tuple(bad),
-        unread=(f"boxes of {strays} pictures that are not listed",) if strays else (),
+        unread=(f"boxes of {counted(strays, 'picture')} that are not listed",) if strays else (),
     )
 
 

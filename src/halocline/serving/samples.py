@@ -8,6 +8,7 @@ import numpy as np
 
 from halocline.errors import Rejected
 from halocline.inputs.description import ImageInput, SoundInput
+from halocline.inputs.header import what
 from halocline.records import Array, ModelSpec
 
 MEDIA_TYPES: Final[Mapping[type, tuple[str, ...]]] = {
@@ -23,6 +24,12 @@ ALIASES: Final[Mapping[str, str]] = {
     "audio/vnd.wave": "audio/wav",
 }
 """Names in use for the same."""
+
+_KINDS: Final[Mapping[str, str]] = {
+    "a JPEG picture": "image/jpeg",
+    "a PNG picture": "image/png",
+    "a WAV sound": "audio/wav",
+}
 
 
 def raw_samples_of(spec: ModelSpec) -> "RawSamples | None":
@@ -41,6 +48,12 @@ class RawSamples:
         self.media_types = MEDIA_TYPES[type(spec.input)]
         """The kinds of plain bodies that the model takes."""
 
+    def media_type_of(self, body: bytes) -> tuple[str, str] | None:
+        """What a body is by its first bytes, and as which kind it is taken; None where it is not."""
+        seen = what(body)
+        kind = _KINDS.get(seen)
+        return (seen, kind) if kind in self.media_types else None
+
     def feed(self, body: bytes) -> dict[str, Array]:
         """One raw sample as the tensor of bytes in which it would stand in a request."""
         array = np.empty(1, dtype=np.object_)
@@ -53,6 +66,8 @@ class RawSamples:
         Raises Rejected (HAL-301, HAL-303, HAL-504): they are not [N], there are none, or too many.
         """
         array = feed.get(self._name)
+        if array is None and any(each.dtype.kind == "O" for each in feed.values()):
+            raise Rejected("HAL-301", f"{self._where}: {self._name!r} is missing; there is {', '.join(feed)}")
         if array is None or array.dtype.kind != "O" or len(feed) > 1:
             return None
         if array.ndim != 1:

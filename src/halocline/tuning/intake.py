@@ -113,7 +113,9 @@ class Intake:
 
     def _leave_out(self, row: int, exc: Exception) -> None:
         self._first_fault = self._first_fault or exc
-        self.left_out.append(LeftOut(row, self._name(row), _why(exc)))
+        name, why = self._name(row), exc.message if isinstance(exc, Rejected) else str(exc)
+        why = why.removeprefix("row 0: ").removeprefix(f"{name}: ")  # it was made ready alone
+        self.left_out.append(LeftOut(row, name, why))
         tried = len(self.left_out)
         if self._strict or (not self._any_ready and tried >= min(_HOPELESS, self.rows)):
             first, fault = self.left_out[0], self._first_fault
@@ -154,10 +156,6 @@ class Intake:
         if shapes != first:
             told, before = (" and ".join(str(list(each)) for each in one.values()) for one in (shapes, first))
             raise Rejected("HAL-301", f"it has the shape {told}, and the first sample has {before}")
-
-
-def _why(exc: Exception) -> str:
-    return exc.message if isinstance(exc, Rejected) else str(exc)
 
 
 def stacked(samples: Sequence[Any], model: ModelSpec) -> Array:

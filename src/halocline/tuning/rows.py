@@ -148,10 +148,11 @@ def _by_name(names: Sequence[str], labels: Sequence[str] | None) -> Array:
     if strays:
         near = get_close_matches(strays[0], list(labels), 1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
+        rows = counted(strays.count(strays[0]), "row")
         raise Rejected(
             "HAL-305",
-            f"y holds {strays[0]!r}{meant}, in {strays.count(strays[0])} rows, which is no label of the edge "
-            f"model's: {_listed(labels)}. Rename them, or drop such rows",
+            f"y holds {strays[0]!r}{meant}, in {rows}, which is no label of the edge model's: "
+            f"{_listed(labels)}. Rename them, or drop such rows",
         )
     return np.asarray([position[name] for name in names], dtype=np.int64)
 

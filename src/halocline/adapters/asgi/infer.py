@@ -120,9 +120,23 @@ class Inference:
     def _request(self, head: Head, body: bytes | memoryview) -> oip.InferRequest:
         """What is asked; a plain body is one row, and all outputs are answered in JSON."""
         if not head.media_type:
-            return oip.decode_request(body, header_bytes=head.header_bytes)
+            try:
+                return oip.decode_request(body, header_bytes=head.header_bytes)
+            except Rejected as error:
+                raise self._meant(body) or error from None
         assert self._served.raw is not None  # as _check_media says
         return oip.InferRequest(head.request_id, self._served.raw.feed(bytes(body)), None, False)
+
+    def _meant(self, body: bytes | memoryview) -> Rejected | None:
+        """The error for a file that came as a request; None for a body that is none.
+
+        curl sends a form where it is not told otherwise.
+        """
+        raw = self._served.raw
+        file = None if raw is None else raw.media_type_of(bytes(body[:16]))
+        if file is None:
+            return None
+        return Rejected("HAL-501", f"the body is {file[0]}: send it with Content-Type: {file[1]}")
 
     def _hold_prepared(self, rows: int) -> int:
         """Take memory for what so many samples become; how much it is. Raises Rejected (HAL-504) and Full."""

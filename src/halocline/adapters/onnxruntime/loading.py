@@ -119,7 +119,7 @@ def load(
         check_fit(spec)
     with _naming(file if task is None else ""):
         if form is not None:
-            _check_form(spec)
+            _check_form(spec, trial(0))
     return OnnxModel(
         session,
         spec,
@@ -132,11 +132,16 @@ def load(
     )
 
 
-def _check_form(spec: ModelSpec) -> None:
-    """Raise Misconfigured (HAL-330, HAL-331) where the outputs cannot be read as they are described."""
+def _check_form(spec: ModelSpec, made: Mapping[str, Array] | None) -> None:
+    """Raise Misconfigured (HAL-330, HAL-331) where the outputs cannot be read as they are described.
+
+    `made` is what the model gave for a made-up row.
+    """
     from halocline.decide.tasks import task_reader  # a classifier's start need not load it
 
-    task_reader(spec, spec.labels)
+    reader = task_reader(spec, spec.labels)
+    if made is not None:
+        reader.read(made, max(spec.inputs[0].shape[0], 1))
 
 
 def _description(
