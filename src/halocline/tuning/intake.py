@@ -108,7 +108,8 @@ class Intake:
 
     def _leave_out(self, row: int, exc: Exception) -> None:
         self._first_fault = self._first_fault or exc
-        self.left_out.append(LeftOut(row, self._name(row), _why(exc)))
+        name = self._name(row)
+        self.left_out.append(LeftOut(row, name, _why(exc, name)))
         tried = len(self.left_out)
         if self._strict or (not self._any_ready and tried >= min(_HOPELESS, self.rows)):
             first, fault = self.left_out[0], self._first_fault
@@ -151,8 +152,10 @@ class Intake:
             raise Rejected("HAL-301", f"it has the shape {told}, and the first sample has {before}")
 
 
-def _why(exc: Exception) -> str:
-    return exc.message if isinstance(exc, Rejected) else str(exc)
+def _why(exc: Exception, name: str) -> str:
+    """What is wrong, without what the sample is called; asked about alone, it always was row 0."""
+    told = exc.message if isinstance(exc, Rejected) else str(exc)
+    return told.removeprefix("row 0: ").removeprefix(f"{name}: ")
 
 
 def stacked(samples: Sequence[Any], model: ModelSpec) -> Array:
