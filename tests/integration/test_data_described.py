@@ -52,7 +52,7 @@ def test_the_accuracy_is_that_of_hand_written_preprocessing(pair, photos):
     assert seen.rows == len(pair.pictures)
     assert seen.tiered.accuracy.value == pytest.approx(np.mean(right))
     assert seen.bill.calls == sum(tier == "cloud" for tier, _ in by_hand)
-    assert "1 of the 61 samples could not be read and are left out" in seen.notes[0]
+    assert "1 of the 61 samples could not be read and is left out" in seen.notes[0]
     assert "f_damaged.png" in seen.notes[0]
 
 
