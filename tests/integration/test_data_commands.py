@@ -63,7 +63,7 @@ def test_a_policy_is_evaluated_on_a_folder_and_what_is_bad_is_told(here, digits,
     assert found["rows"] == 240
     notes = " ".join(found["notes"])
     assert "cal: 1 row left out (0/empty.npy: it is empty)" in notes
-    assert "1 of the 241 samples could not be read and are left out" in notes
+    assert "1 of the 241 samples could not be read and is left out" in notes
     assert "rows that the policy was tuned on" in notes
     assert "0/empty.npy: it is empty" in run(capsys, *words, "--strict", code=2).err
     (here / "cal" / "0" / "empty.npy").unlink()

@@ -125,3 +125,24 @@ def test_a_point_that_a_moving_threshold_puts_beside_the_line_is_explained(start
     fixed = hc.try_(edge, cloud, rows.samples, rows.labels, max_loss=0.05, cache=False)
     assert "may lie beside the line" in share._repr_html_()
     assert "beside the line" not in fixed._repr_html_()
+
+
+def test_a_file_that_cannot_be_used_is_named_once(starters, tmp_path, capsys):
+    for kind in ("disc", "square"):
+        (tmp_path / kind).mkdir()
+        for at in range(20):
+            pixels = np.random.default_rng(at).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / kind / f"{at}.png")
+    huge = tmp_path / "disc" / "huge.png"
+    Image.new("1", (9000, 9000)).save(huge)
+    told = json.loads(tried(capsys, starters / "camera", tmp_path, "--json"))
+    (line,) = [line for line in told["warnings"] if "huge" in line]
+    assert line.startswith(f"1 of the 41 samples could not be read and is left out: {huge}: its header ")
+    assert line.count("huge") == 1
+
+
+def test_a_list_of_commands_that_is_cut_says_so(capsys):
+    assert main(["tyr"]) == 2
+    said = capsys.readouterr().err
+    assert ", …" in said
+    assert ", ." not in said

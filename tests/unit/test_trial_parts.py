@@ -171,3 +171,14 @@ def test_groups_are_worth_between_their_number_and_their_rows() -> None:
     assert worth_of(wide, 10_000, 20) == 20
     assert worth_of(narrow, 500, 20) == 500
     assert worth_of(Estimate(1.0, 0.9, 1.0), 500, 20) == 20
+
+
+def test_columns_of_other_units_do_not_lie_flat() -> None:
+    wave = np.sin(np.arange(24.0))
+    alike = look_of(np.stack([wave, 0.5 * wave], axis=1), "series")
+    other = look_of(np.stack([wave, 60 + wave], axis=1), "series")
+    assert isinstance(alike, Lines)
+    assert isinstance(other, Lines)
+    assert (alike.has_own_scales, other.has_own_scales) == (False, True)
+    assert max(alike.lines[1]) < 0.8
+    assert [(min(line), max(line)) for line in other.lines] == [(0.0, 1.0), (0.0, 1.0)]

@@ -106,7 +106,7 @@ def test_a_promise_says_for_whom_and_on_what_it_rests():
     )
     assert (promise.rows, promise.groups, promise.share) == (2000, None, None)
     assert "more rows like these" in promise.reason
-    assert "2000 rows" in promise.reason
+    assert "2,000 rows" in promise.reason
     assert "10 %" in promise.reason
 
 

@@ -51,8 +51,8 @@ def run(words: Sequence[str]) -> int:
     try:
         result = app(list(words))
     except CycloptsError as exc:
-        message = " ".join(str(exc).split()).rstrip(".")
-        stop = "" if message.endswith("?") else "."
+        message = " ".join(str(exc).split()).replace("...", "…").rstrip(".")
+        stop = "" if message.endswith(("?", "…")) else "."
         print(
             f"error: {message}{stop} See: {' '.join(['halocline', *_known(words)])} --help", file=sys.stderr
         )

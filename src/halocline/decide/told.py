@@ -24,8 +24,8 @@ def signed_points(difference: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """A count with its noun: "1 row", "2 rows"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """A count with its noun: "1 row", "2,000 rows"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def count_of_groups(evidence: Evidence) -> int | None:
@@ -35,7 +35,7 @@ def count_of_groups(evidence: Evidence) -> int | None:
 
 def these_rows(evidence: Evidence) -> str:
     """The rows at hand, as a sentence names them."""
-    return "this 1 row" if evidence.rows == 1 else f"these {evidence.rows} rows"
+    return "this 1 row" if evidence.rows == 1 else f"these {evidence.rows:,} rows"
 
 
 def uneven(loss: float, promised: float) -> str:

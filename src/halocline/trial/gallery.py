@@ -104,8 +104,9 @@ def _plotted(look: Lines, name: str) -> str:
         step = LINE_WIDTH / max(len(line) - 1, 1)
         spots = [f"{i * step:.1f} {2 + (1 - v) * (LINE_HEIGHT - 4):.1f}" for i, v in enumerate(line)]
         paths.append(f'<path class="line l{at}" d="M{"L".join(spots)}"/>')
+    told = "each line on its own scale" if look.has_own_scales else f"{short(look.low)} to {short(look.high)}"
     return (
         f'<svg class="plot" viewBox="0 0 {LINE_WIDTH} {LINE_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="values of {escape(name)}">{"".join(paths)}</svg>'
-        f'<span class="quiet small">{short(look.low)} to {short(look.high)}</span>'
+        f'<span class="quiet small">{told}</span>'
     )

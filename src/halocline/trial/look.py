@@ -19,6 +19,8 @@ FEWEST_SIDE = 8
 WINDOW = 256
 """Samples of one column of a spectrogram."""
 FLOOR_DB = -60.0
+FLAT = 0.2
+"""A line that moves over less of the height than this shows nothing."""
 
 
 class Picture(msgspec.Struct, frozen=True, tag=True):
@@ -31,11 +33,15 @@ class Picture(msgspec.Struct, frozen=True, tag=True):
 
 
 class Lines(msgspec.Struct, frozen=True, tag=True):
-    """One line a column, in 0 to 1 between the row's lowest and highest value, which are `low` and `high`."""
+    """One line a column, in 0 to 1 between the row's lowest and highest value, which are `low` and `high`.
+
+    With `has_own_scales` each line is between its own: columns of other units would lie flat.
+    """
 
     lines: tuple[tuple[float, ...], ...]
     low: float
     high: float
+    has_own_scales: bool = False
 
 
 class Values(msgspec.Struct, frozen=True, tag=True):
@@ -138,7 +144,12 @@ def _lines(row: Array) -> Lines:
     step = max(1, -(-len(table) // MOST_POINTS))
     table = table[::step, :MOST_LINES]
     unit, low, high = _unit(table)
-    return Lines(tuple(tuple(round(float(v), 3) for v in line) for line in unit.T), low, high)
+    spreads = np.ptp(unit, axis=0)
+    has_own_scales = bool(len(spreads) > 1 and spreads.min() < FLAT)
+    if has_own_scales:
+        unit = np.stack([_unit(column)[0] for column in table.T], axis=1)
+    lines = tuple(tuple(round(float(v), 3) for v in line) for line in unit.T)
+    return Lines(lines, low, high, has_own_scales)
 
 
 def _unit(values: Array) -> tuple[Array, float, float]:

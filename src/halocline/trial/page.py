@@ -1,6 +1,7 @@
 """Write what a trial found as one HTML page that needs no network, no script and no other file."""
 
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -256,7 +257,12 @@ def _sentence(line: str) -> str:
 
 def _commands(trial: Trial) -> str:
     lines = [("do this again", trial.commands.repeat), *trial.commands.following]
-    return "".join(f'<p class="do">{escape(what)}</p><pre>{escape(line)}</pre>' for what, line in lines)
+    return "".join(f'<p class="do">{escape(what)}</p><pre>{_typed(line)}</pre>' for what, line in lines)
+
+
+def _typed(command: str) -> str:
+    """A command, of which no flag is parted after its hyphens."""
+    return re.sub(r"(?<!\S)(--?[a-z-]+)", r'<span class="range">\1</span>', escape(command))
 
 
 def _foot(trial: Trial) -> str:

@@ -249,7 +249,8 @@ def told_left_out(left: Sequence[LeftOut], given: int) -> tuple[str, ...]:
         return ()
     named = "; ".join(f"{each.name}: {each.why}" for each in left[:NAMED])
     more = f"; and {len(left) - NAMED} more" if len(left) > NAMED else ""
-    return (f"{len(left)} of the {given} samples could not be read and are left out: {named}{more}",)
+    verb = "is" if len(left) == 1 else "are"
+    return (f"{len(left)} of the {given} samples could not be read and {verb} left out: {named}{more}",)
 
 
 def _edge_latency(edge: Model, feed: Feed) -> Latency:

@@ -113,9 +113,8 @@ class Intake:
 
     def _leave_out(self, row: int, exc: Exception) -> None:
         self._first_fault = self._first_fault or exc
-        name, why = self._name(row), exc.message if isinstance(exc, Rejected) else str(exc)
-        why = why.removeprefix("row 0: ").removeprefix(f"{name}: ")  # it was made ready alone
-        self.left_out.append(LeftOut(row, name, why))
+        name = self._name(row)
+        self.left_out.append(LeftOut(row, name, _why(exc, name)))
         tried = len(self.left_out)
         if self._strict or (not self._any_ready and tried >= min(_HOPELESS, self.rows)):
             first, fault = self.left_out[0], self._first_fault
@@ -156,6 +155,12 @@ class Intake:
         if shapes != first:
             told, before = (" and ".join(str(list(each)) for each in one.values()) for one in (shapes, first))
             raise Rejected("HAL-301", f"it has the shape {told}, and the first sample has {before}")
+
+
+def _why(exc: Exception, name: str) -> str:
+    """What is wrong, without what the sample is called; asked about alone, it always was row 0."""
+    told = exc.message if isinstance(exc, Rejected) else str(exc)
+    return told.removeprefix("row 0: ").removeprefix(f"{name}: ")
 
 
 def stacked(samples: Sequence[Any], model: ModelSpec) -> Array:
