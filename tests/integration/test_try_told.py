@@ -146,3 +146,19 @@ def test_a_list_of_commands_that_is_cut_says_so(capsys):
     said = capsys.readouterr().err
     assert ", …" in said
     assert ", ." not in said
+
+
+def test_more_groups_are_asked_for_where_groups_are_too_few(starters, tmp_path, capsys):
+    folder = starters / "classifier"
+    with np.load(folder / "rows.npz") as rows:
+        group = np.arange(len(rows["y"])) % 6
+        np.savez(tmp_path / "six.npz", x=rows["x"], y=rows["y"], group=group)
+    said = tried(capsys, folder, tmp_path / "six.npz")
+    assert "Too few groups" in said
+    assert "try with more groups" in said
+
+
+def test_lines_of_other_units_are_drawn_on_their_own_scales_and_that_is_said_once(starters, capsys):
+    tried(capsys, starters / "sensor", starters / "sensor" / "readings.csv", "--max-loss", "10%")
+    page = (starters / "sensor" / "page.html").read_text()
+    assert page.count("Each line is on a scale of its own.") == 1

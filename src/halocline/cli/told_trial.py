@@ -60,7 +60,8 @@ def following(trial: Trial, tiers: Tiers, repeat: str, asked: list[str]) -> Comm
         case Answer.CLOUD:
             steps = ((f"see what losing {looser} would save", again), ("look at the cloud", look))
         case Answer.UNCLEAR:
-            steps = (("try with more rows", more), (f"see what losing {looser} would save", again))
+            units = "rows" if trial.data.groups is None else "groups"
+            steps = ((f"try with more {units}", more), (f"see what losing {looser} would save", again))
     return Commands(repeat, steps)
 
 

@@ -23,6 +23,8 @@ def gallery_of(trial: Trial) -> str:
         if moves.up == len(trial.samples)
         else f"{count(len(trial.samples))} of the {count(moves.up)}, drawn by chance, the least sure first."
     )
+    if any(isinstance(sample.look, Lines) and sample.look.has_own_scales for sample in trial.samples):
+        shown += " Each line is on a scale of its own."
     cards = "".join(_card(sample) for sample in trial.samples)
     key = key_of([sample.drawn for sample in trial.samples], has_labels=trial.data.has_labels)
     return f'{told}<p class="quiet">{shown}</p>{key}<ul class="gallery">{cards}</ul>'
@@ -104,9 +106,9 @@ def _plotted(look: Lines, name: str) -> str:
         step = LINE_WIDTH / max(len(line) - 1, 1)
         spots = [f"{i * step:.1f} {2 + (1 - v) * (LINE_HEIGHT - 4):.1f}" for i, v in enumerate(line)]
         paths.append(f'<path class="line l{at}" d="M{"L".join(spots)}"/>')
-    told = "each line on its own scale" if look.has_own_scales else f"{short(look.low)} to {short(look.high)}"
+    scale = f"{short(look.low)} to {short(look.high)}"
+    told = "" if look.has_own_scales else f'<span class="quiet small">{scale}</span>'
     return (
         f'<svg class="plot" viewBox="0 0 {LINE_WIDTH} {LINE_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="values of {escape(name)}">{"".join(paths)}</svg>'
-        f'<span class="quiet small">{told}</span>'
+        f'aria-label="values of {escape(name)}">{"".join(paths)}</svg>{told}'
     )
