@@ -327,6 +327,23 @@ def test_a_ready_tensor_of_the_edge_is_answered_by_a_tiered_server(both: Running
     assert (named["tier"][0], named["reason"][0]) == (b"edge", b"not_sent")  # it is no tensor of the cloud's
 
 
+def test_a_plain_picture_asks_for_outputs_in_its_query(both: Running, pair: Pair) -> None:
+    for jpeg, (tier, label) in list(zip(pair.pictures, pair.by_hand, strict=True))[:6]:
+        _, _, body = both.ask(
+            "POST",
+            "/v2/models/edge/infer?outputs=label,tier&outputs=degraded",
+            jpeg,
+            {"Content-Type": "image/jpeg"},
+        )
+        told = {each["name"]: each["data"][0] for each in json.loads(body)["outputs"]}
+        assert told == {"label": label, "tier": tier, "degraded": False}
+    status, _, body = both.ask(
+        "POST", "/v2/models/edge/infer?outputs=lable", pair.pictures[0], {"Content-Type": "image/jpeg"}
+    )
+    assert status == 400
+    assert b"has no output 'lable'; it has" in body
+
+
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/octet-stream"])
 def test_a_picture_sent_as_a_request_is_told_its_content_type(server: Running, pair: Pair, kind: str) -> None:
     status, answer = post(server, "cloud", pair.pictures[0], kind)  # what curl says where nobody says it

@@ -3,6 +3,7 @@
 import time
 import uuid
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from halocline.adapters.asgi.access import AccessLog
 from halocline.adapters.asgi.answers import (
@@ -76,7 +77,7 @@ class Inference:
             self._admission.enter(self._expected_s)
             inside = True
             began_s = time.perf_counter()
-            request = self._request(head, body)
+            request = self._request(head, body, scope)
             request_id = request.id or request_id
             wanted = self._wanted(request)
             samples = None if served.raw is None else served.raw.of(request.feed, served.max_rows)
@@ -116,15 +117,16 @@ class Inference:
             kinds = ", ".join(("application/json", "application/octet-stream", *taken))
             raise Rejected("HAL-512", f"Content-Type {media_type[:80]}: {self._served.ref} takes {kinds}")
 
-    def _request(self, head: Head, body: bytes | memoryview) -> oip.InferRequest:
-        """What is asked; a plain body is one row, and all outputs are answered in JSON."""
+    def _request(self, head: Head, body: bytes | memoryview, scope: Scope) -> oip.InferRequest:
+        """What is asked; a plain body is one row, answered in JSON, with the outputs that its query names."""
         if not head.media_type:
             try:
                 return oip.decode_request(body, header_bytes=head.header_bytes)
             except Rejected as error:
                 raise self._meant(body) or error from None
         assert self._served.raw is not None  # as _check_media says
-        return oip.InferRequest(head.request_id, self._served.raw.feed(bytes(body)), None, False)
+        feed = self._served.raw.feed(bytes(body))
+        return oip.InferRequest(head.request_id, feed, _asked(scope.get("query_string", b"")), False)
 
     def _meant(self, body: bytes | memoryview) -> Rejected | None:
         """The error for a file that came as a request; None for a body that is none.
@@ -162,6 +164,15 @@ class Inference:
         self._served.meter.answered(status, rows, body_bytes, answer_bytes, elapsed_s)
         if self._access is not None:
             self._access.write(request_id, self._served.ref, rows, status, time.time() - elapsed_s, elapsed_s)
+
+
+def _asked(query: bytes) -> tuple[oip.WantedOutput, ...] | None:
+    """The outputs that ?outputs=NAME,NAME names; None where it names none."""
+    if not query:
+        return None
+    lists = parse_qs(query.decode("latin-1")).get("outputs", [])
+    names = [name for each in lists for name in each.split(",") if name]
+    return tuple(oip.WantedOutput(name, False) for name in names) or None
 
 
 async def _send_encoded(scope: Scope, send: Send, encoded: oip.Encoded) -> None:
