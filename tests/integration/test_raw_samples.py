@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -253,6 +254,28 @@ def test_spot_checks_and_late_verdicts_see_the_raw_sample_too(edge: object, pair
             eventually(lambda came=came: len(came) == 12)
         verdicts = {each.id: each.prediction.label for each in came}
         assert [verdicts[each] for each in ids] == right * 2
+
+
+def test_a_row_that_the_cloud_cannot_take_stays_and_the_others_go_up(edge: object, pair: Pair) -> None:
+    wide = np.zeros((60, 60, 3), np.uint8)  # more than this cloud takes, and the edge does
+    told = msgspec.structs.replace(CLOUD_INPUT, max_pixels=3_000)
+    cloud = hc.load(pair.cloud, description=hc.Description(input=told, labels=tuple(CLOUD_LABELS)))
+    small = [np.asarray(Image.open(io.BytesIO(jpeg)).resize((30, 30))) for jpeg in pair.pictures[:2]]
+    files = []
+    for pixels in (small[0], wide, small[1]):
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "PNG")
+        files.append(out.getvalue())
+    with hc.Tiered(edge, cloud, threshold=1.0, deadline_s=20.0) as both:
+        replies = both.infer_batch(files)
+        assert [each.reason for each in replies] == ["escalated", "not_sent", "escalated"]
+        alone = [both.infer(each) for each in files]
+        assert [each.label for each in replies] == [each.label for each in alone]
+    with (
+        hc.Tiered(edge, cloud, mode="cloud_only", deadline_s=20.0) as only,
+        pytest.raises(hc.Transient, match="not_sent"),
+    ):
+        only.infer_batch(files)
 
 
 # Through a server
