@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -255,6 +256,28 @@ def test_spot_checks_and_late_verdicts_see_the_raw_sample_too(edge: object, pair
         assert [verdicts[each] for each in ids] == right * 2
 
 
+def test_a_row_that_the_cloud_cannot_take_stays_and_the_others_go_up(edge: object, pair: Pair) -> None:
+    wide = np.zeros((60, 60, 3), np.uint8)  # more than this cloud takes, and the edge does
+    told = msgspec.structs.replace(CLOUD_INPUT, max_pixels=3_000)
+    cloud = hc.load(pair.cloud, description=hc.Description(input=told, labels=tuple(CLOUD_LABELS)))
+    small = [np.asarray(Image.open(io.BytesIO(jpeg)).resize((30, 30))) for jpeg in pair.pictures[:2]]
+    files = []
+    for pixels in (small[0], wide, small[1]):
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "PNG")
+        files.append(out.getvalue())
+    with hc.Tiered(edge, cloud, threshold=1.0, deadline_s=20.0) as both:
+        replies = both.infer_batch(files)
+        assert [each.reason for each in replies] == ["escalated", "not_sent", "escalated"]
+        alone = [both.infer(each) for each in files]
+        assert [each.label for each in replies] == [each.label for each in alone]
+    with (
+        hc.Tiered(edge, cloud, mode="cloud_only", deadline_s=20.0) as only,
+        pytest.raises(hc.Transient, match="not_sent"),
+    ):
+        only.infer_batch(files)
+
+
 # Through a server
 
 
@@ -369,6 +392,23 @@ def test_a_ready_tensor_of_the_edge_is_answered_by_a_tiered_server(both: Running
     assert {tier.decode() for tier in named["tier"]} == {"edge"}
     named = answers(both, "edge", {"x": edge_tensor(unsure(pair)[0])[None]}, "tier", "reason")
     assert (named["tier"][0], named["reason"][0]) == (b"edge", b"not_sent")  # it is no tensor of the cloud's
+
+
+def test_a_plain_picture_asks_for_outputs_in_its_query(both: Running, pair: Pair) -> None:
+    for jpeg, (tier, label) in list(zip(pair.pictures, pair.by_hand, strict=True))[:6]:
+        _, _, body = both.ask(
+            "POST",
+            "/v2/models/edge/infer?outputs=label,tier&outputs=degraded",
+            jpeg,
+            {"Content-Type": "image/jpeg"},
+        )
+        told = {each["name"]: each["data"][0] for each in json.loads(body)["outputs"]}
+        assert told == {"label": label, "tier": tier, "degraded": False}
+    status, _, body = both.ask(
+        "POST", "/v2/models/edge/infer?outputs=lable", pair.pictures[0], {"Content-Type": "image/jpeg"}
+    )
+    assert status == 400
+    assert b"has no output 'lable'; it has" in body
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/octet-stream"])

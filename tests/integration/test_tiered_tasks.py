@@ -240,6 +240,20 @@ def test_outputs_of_another_shape_than_described_are_refused_when_the_model_is_l
     assert caught.value.code == "HAL-331"
 
 
+def test_logits_taken_for_chances_are_refused_when_the_model_is_loaded():
+    box = onnx.numpy_helper.from_array(np.float32([0.5, 0.5, 0.4, 0.4, 3.0, -1.0]))
+    nodes = [
+        helper.make_node("Constant", [], ["box"], value=box),
+        helper.make_node("Add", ["x", "box"], ["out"]),
+    ]
+    task = hc.DetectOutput(layout="yolo", axes="channels_last", units="fractions")
+    with pytest.raises(hc.Misconfigured, match=r"reach 3.*activation = .sigmoid") as caught:
+        model(nodes, ["out"], LABELS, 6, task)
+    assert caught.value.code == "HAL-331"
+    sigmoid = hc.DetectOutput(layout="yolo", axes="channels_last", units="fractions", activation="sigmoid")
+    assert model(nodes, ["out"], LABELS, 6, sigmoid).spec.task == "detect"
+
+
 def test_an_interval_stays_or_goes_up_by_its_width():
     with hc.Tiered(
         echo(QUANTILES, 3), lambda batch: {"out": np.float32([[4, 5, 6]] * len(batch))}, threshold=0.8

@@ -101,6 +101,10 @@ def test_a_plain_file_is_read(tmp_path):
         ('[input]\nkind = "image"\nwidth = 3\nheight = 4\nmean = [0.1, 0.2]', "1 number or 3"),
         ('[input]\nkind = "image"\nwidth = 3\nheight = 4\nmean = [nan]', "finite"),
         ('[input]\nkind = "image"\nwidth = 3\nheight = 4\nshorter_side = 9', "fit = 'crop'"),
+        (
+            '[input]\nkind = "image"\nwidth = 3\nheight = 4\nmean = [123.7, 116.3, 103.5]',
+            "mean 123.7 lies beyond the largest value, 255 * scale = 1: try scale = 1, or mean / 255",
+        ),
         ('[input]\nkind = "image"\nwidth = 3\nheight = 4\ndtype = "uint8"', "scale = 1"),
         ('[input]\nkind = "sound"\nrate_hz = 8000\nseconds = 0.001\ncentre = "none"', "no frame"),
         ('[input]\nkind = "sound"\nrate_hz = 8000\nseconds = 1\nhigh_hz = 5000', "high_hz"),

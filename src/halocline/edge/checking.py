@@ -88,7 +88,7 @@ class SpotChecks:
             count = len(spot.ids)
             plan = self._route.plan_check(spot.going, count)
             with self._lock:
-                if not plan.up.size:
+                if plan.up.size < count:
                     self.dropped += count
                     continue
                 self.sent += count

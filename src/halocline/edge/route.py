@@ -9,7 +9,7 @@ from halocline.decide.gate import Policy, gate
 from halocline.edge.escalation import Escalation
 from halocline.edge.judge import Judged
 from halocline.edge.reading import Rows
-from halocline.edge.sending import Going, Load, Sender, payload_bytes_of, some_of
+from halocline.edge.sending import Going, Load, RawRows, Sender, payload_bytes_of, some_of
 from halocline.ports import Feed
 from halocline.records import Array, Mode, Reason
 
@@ -66,10 +66,8 @@ class Route:
             granted=lambda _: granted,
         )
         up = np.flatnonzero(decisions.escalate)
-        travelling = self._travelling(
-            load, some, None if len(up) == len(wanting) else wanting.searchsorted(up)
-        )
-        return _plan(up, decisions.reasons, travelling)
+        kept = None if len(up) == len(wanting) else wanting.searchsorted(up)
+        return self._planned(up, decisions.reasons, load, some, kept)
 
     def plan_check(self, going: Going, count: int) -> Plan:
         """The plan for sure rows that are to be checked: no budget counts, and no deadline."""
@@ -104,7 +102,7 @@ class Route:
         )
         if not granted:
             return Plan(_NONE, [otherwise] * count, {}, 0)
-        return _plan(every, [reason] * count, self._travelling(load, going, None))
+        return self._planned(every, [reason] * count, load, going, None)
 
     def _load(self, going: Going) -> Load | None:
         """What would travel takes; None where that cannot be made."""
@@ -114,14 +112,41 @@ class Route:
             self._tell()
             return None
 
-    def _travelling(self, load: Load, going: Going, kept: Array | None) -> Feed | None:
-        """The rows as the cloud wants them, or those `kept` of them; None where they cannot be made."""
+    def _planned(
+        self, up: Array, reasons: list[Reason], load: Load, going: Going, kept: Array | None
+    ) -> Plan:
+        """The plan for all of `going`, or those `kept` of it; rows that cannot be made stay."""
         if load.made is not None:
-            return load.made if kept is None else {name: array[kept] for name, array in load.made.items()}
-        if kept is not None and not kept.size:
-            return {}
+            made = load.made if kept is None else {name: array[kept] for name, array in load.made.items()}
+            return Plan(up, reasons, made, payload_bytes_of(made))
+        if kept is not None:
+            if not kept.size:
+                return Plan(up, reasons, {}, 0)
+            going = some_of(going, kept)
+        feed = self._fed(going)
+        if feed is not None:
+            return Plan(up, reasons, feed, payload_bytes_of(feed))
+        fit = self._that_can_be_made(going)
+        feed = self._fed(some_of(going, fit)) if fit.size else None
+        for at in up if feed is None else np.delete(up, fit):
+            reasons[at] = Reason.NOT_SENT
+        return (
+            Plan(_NONE, reasons, {}, 0)
+            if feed is None
+            else Plan(up[fit], reasons, feed, payload_bytes_of(feed))
+        )
+
+    def _that_can_be_made(self, going: Going) -> Array:
+        """Of several raw samples of which one cannot be made, the places of those that can."""
+        if not isinstance(going, RawRows) or len(going.samples) < 2:
+            return _NONE
+        every = range(len(going.samples))
+        return np.array([at for at in every if self._fed(some_of(going, [at])) is not None], np.int64)
+
+    def _fed(self, going: Going) -> Feed | None:
+        """The rows as the cloud wants them; None where they cannot be made."""
         try:
-            return self._sender.feed(going if kept is None else some_of(going, kept))
+            return self._sender.feed(going)
         except Exception:
             self._tell()
             return None
@@ -131,14 +156,5 @@ class Route:
         if not self._told:  # once: it may raise for every sample, and no caller loses its answer
             import logging
 
-            logging.getLogger("halocline").exception("what goes up cannot be made; nothing goes up")
+            logging.getLogger("halocline").exception("what goes up cannot be made; it stays at the edge")
             self._told = True
-
-
-def _plan(up: Array, reasons: list[Reason], travelling: Feed | None) -> Plan:
-    """The plan for rows that may go up; where they cannot be made, none does."""
-    if travelling is not None:
-        return Plan(up, reasons, travelling, payload_bytes_of(travelling))
-    for at in up:
-        reasons[at] = Reason.NOT_SENT
-    return Plan(_NONE, reasons, {}, 0)

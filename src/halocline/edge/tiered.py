@@ -477,7 +477,7 @@ class Tiered:
         ids = ids_for(ask.request, count)
         plan = self._route.everything(going, count, 0, ask.left_s())
         answer: CloudRows | Failed
-        if plan.up.size:
+        if plan.up.size == count:
             answer = self._up.ask(
                 plan.feed,
                 count,
@@ -487,7 +487,8 @@ class Tiered:
                 on_late=lambda _: None,  # there was no reply that it could correct
             )
         else:
-            answer = Failed(reason=plan.reasons[0], detail=f"not tried: {plan.reasons[0]}")
+            why = next(reason for reason in plan.reasons if reason is not Reason.MODE)
+            answer = Failed(reason=why, detail=f"not tried: {why}")
         if isinstance(answer, Failed):
             raise Transient("HAL-401", f"the cloud gave no answer ({answer.reason}): {answer.detail}")
         self._count(*[Reason.MODE] * count)

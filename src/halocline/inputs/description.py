@@ -62,6 +62,11 @@ class ImageInput(
         if self.layout == "hw" and self.colour != "grey":
             raise _wrong(f"layout 'hw' has no channels, and colour is {self.colour!r}: use 'grey', or 'chw'")
         _scaled(self, channels=self.channels)
+        if self.mean and max(self.mean) > 255 * self.scale * (1 + 1e-6) > 0:
+            raise _wrong(
+                f"mean {max(self.mean):g} lies beyond the largest value, 255 * scale = {255 * self.scale:g}: "
+                "try scale = 1, or mean / 255 (and std alike)"
+            )
         if self.dtype not in _FLOATS and self.scale < 0.5 and not self.std:
             raise _wrong(
                 f"dtype {self.dtype} with scale {self.scale:.4g} leaves little but 0 and 1: scale = 1"

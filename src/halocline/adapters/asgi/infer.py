@@ -118,7 +118,7 @@ class Inference:
             raise Rejected("HAL-512", f"Content-Type {media_type[:80]}: {self._served.ref} takes {kinds}")
 
     def _request(self, head: Head, body: bytes | memoryview) -> oip.InferRequest:
-        """What is asked; a plain body is one row, and all outputs are answered in JSON."""
+        """What is asked; a plain body is one row, answered in JSON."""
         if not head.media_type:
             try:
                 return oip.decode_request(body, header_bytes=head.header_bytes)

@@ -19,7 +19,7 @@ from halocline.adapters.onnxruntime.providers import Force, in_force, wanted
 from halocline.adapters.onnxruntime.scores import Scores, count_classes, read_scores
 from halocline.errors import Misconfigured
 from halocline.inputs.description import Input
-from halocline.records import Array, ModelRef, ModelSpec, Task, TensorSpec
+from halocline.records import Array, Boxes, ModelRef, ModelSpec, Task, TensorSpec
 
 if TYPE_CHECKING:
     from halocline.decide.outputs import Output
@@ -40,6 +40,7 @@ _ERRORS_ONLY, _FATAL_ONLY = 3, 4
 
 _MAX_REASON_CHARS = 300
 
+_MOST_CHANCE = 1.01  # rounding, in a quantized model too, goes no further beyond 1
 _MAX_TRIAL_VALUES = 100_000_000
 """A damaged file may announce an input that no memory holds."""
 
@@ -141,7 +142,14 @@ def _check_form(spec: ModelSpec, made: Mapping[str, Array] | None) -> None:
 
     reader = task_reader(spec, spec.labels)
     if made is not None:
-        reader.read(made, max(spec.inputs[0].shape[0], 1))
+        said = reader.read(made, max(spec.inputs[0].shape[0], 1)).values
+        most = max((each.scores.max(initial=0.0) for each in said if isinstance(each, Boxes)), default=0.0)
+        if most > _MOST_CHANCE:
+            raise Misconfigured(
+                "HAL-331",
+                f"the scores reach {most:.4g}, expected chances from 0 to 1. Where they are logits, say "
+                'detect.activation = "sigmoid" (or "softmax")',
+            )
 
 
 def _description(

@@ -25,9 +25,6 @@ class Candidates(NamedTuple):
     rival: Array
 
 
-_MOST_CHANCE = 1.01
-"""Rounding, in a quantized model too, goes no further beyond 1."""
-
 CandidateReader: TypeAlias = Callable[[Mapping[str, Array], int], Sequence[Candidates]]
 """Outputs by name and the number of pictures to the candidates of each picture."""
 
@@ -130,18 +127,7 @@ def _said(
             f"{index[known].max() + output.first_class} came, expected {output.first_class} to "
             f"{output.first_class + (classes or 1) - 1}; see detect.first_class"
         )
-    _check_chances(scores)
     return Candidates(boxes, np.where(known, index, 0), scores, np.zeros(len(scores)))
-
-
-def _check_chances(best: Array) -> None:
-    """Raise Misconfigured (HAL-331) for scores that are no chances, such as logits."""
-    most = best.max(initial=0.0)
-    if most > _MOST_CHANCE:
-        raise not_as_described(
-            f"the scores reach {most:.4g}, expected chances from 0 to 1. Where they are logits, say "
-            'detect.activation = "sigmoid" (or "softmax")'
-        )
 
 
 def _likeliest(scores: Array, output: DetectOutput, chance: Array) -> tuple[Array, Array, Array]:
@@ -162,7 +148,6 @@ def _likeliest(scores: Array, output: DetectOutput, chance: Array) -> tuple[Arra
         named = np.delete(scores, output.background, axis=1)
     made = _sigmoid if output.activation == "sigmoid" else _as_they_are
     best = made(named.max(axis=1)) * chance
-    _check_chances(best)
     index, rival = np.zeros(len(best), np.int64), np.zeros(len(best))
     hot = np.flatnonzero(best >= output.score_threshold)
     some = named[hot].astype(np.float64)
