@@ -145,11 +145,11 @@ def test_a_label_map_says_which_of_the_clouds_labels_is_which(edge: Path, tmp_pa
 
 
 def test_a_cloud_of_another_task_is_refused(edge: Path, tmp_path: Path) -> None:
-    scorer = saved(tmp_path / "scorer.onnx", ())
-    (tmp_path / "scorer.model.toml").write_text(
-        'task = "score"\n[score]\noutput = "probabilities"\nthreshold = 0.5\nscale = 0.1\n'
+    regressor = saved(tmp_path / "regressor.onnx", ())
+    (tmp_path / "regressor.model.toml").write_text(
+        '[regress]\nkind = "ensemble"\noutput = "probabilities"\nfull_width = 1.0\n'
     )
-    ended = start(tiers=tiers(scorer, edge))
+    ended = start(tiers=tiers(regressor, edge))
     assert ended.returncode == 2
     assert "HAL-332" in ended.stderr, ended.stderr
 
