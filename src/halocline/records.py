@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import numpy as np
 
-from halocline.inputs.description import Input
-
 if TYPE_CHECKING:
     from halocline.decide.outputs import Output
+    from halocline.inputs.description import Input
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -162,7 +161,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
     score_kind: ScoreKind | None = None
     task: Task = Task.CLASSIFY
     digest: str = ""
-    input: Input | None = None
+    input: "Input | None" = None
     output: "Output | None" = None
 
 

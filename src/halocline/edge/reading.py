@@ -11,12 +11,12 @@ from halocline.decide.labels import match_labels, to_edge_order
 from halocline.decide.one_row import RowProbabilities, RowReader, row_probabilities, row_reader
 from halocline.decide.scores import probabilities, why_invalid
 from halocline.errors import Misconfigured
-from halocline.inputs.description import Input
 from halocline.ports import Answered, Failed
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind, Task
 
 if TYPE_CHECKING:
     from halocline.decide.tasks.answers import TaskReader
+    from halocline.inputs.description import Input
 
 ConfidenceFn: TypeAlias = Callable[[Mapping[str, Array]], Array]
 """Outputs by name, each `[rows, …]`, to one confidence in [0, 1] a row, `[rows]`.
@@ -46,7 +46,7 @@ class CloudRows(msgspec.Struct, frozen=True):
     rows: Rows
     model: ModelRef
     elapsed_s: float
-    input: Input | None = None
+    input: "Input | None" = None
     """What is known of the tensor that the cloud was given, where its task is not classification."""
     of_sent: bool = False
     """Whether boxes are fractions of the picture where its file was sent."""

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 
 from halocline.errors import Misconfigured, Rejected
-from halocline.inputs.description import ArrayInput
 from halocline.ports import Feed, LateFeed, Upstream
 from halocline.records import Array, ModelSpec
 
@@ -58,6 +57,8 @@ def going_of_one(sample: Any, feed: Feed, edge: ModelSpec) -> Going:
     """`going_of` one sample."""
     if edge.input is None or isinstance(sample, Mapping):
         return going_of(sample, feed, edge)
+    from halocline.inputs.description import ArrayInput  # a start without a description does without it
+
     if isinstance(edge.input, ArrayInput) and np.ndim(sample) == next(iter(feed.values())).ndim:
         sample = sample[0]  # plain arrays may come with their batch axis
     return RawRows((sample,), feed)

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 
 from halocline.errors import HaloclineError, Misconfigured, Rejected
-from halocline.inputs.description import Input
 from halocline.records import ModelRef, ModelSpec, ScoreKind, Task, TensorSpec
 from halocline.wire.oip_tensor import Buffer, MalformedError, datatype_of, dtype_name
 
 if TYPE_CHECKING:
     from halocline.decide.outputs import Output
+    from halocline.inputs.description import Input
 
 BINARY_EXTENSION: Final = "binary_tensor_data"
 """The extension's name in a server's metadata."""
@@ -260,7 +260,7 @@ def _input_parameter(spec: ModelSpec) -> dict[str, str]:
     return {"halocline_input": input_to_json(spec.input)}
 
 
-def _input(told: object) -> Input | None:
+def _input(told: object) -> "Input | None":
     """What the server says of its input. Raises Rejected (HAL-405) for a form that is not known here.
 
     To pass over it would be to send the model what another model wants.

@@ -18,13 +18,13 @@ from halocline.adapters.http.pool import Call, Pool
 from halocline.adapters.http.target import Target, read_target
 from halocline.decide.checks import check_number
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
-from halocline.inputs.description import INPUTS, ImageInput, Input, SoundInput
 from halocline.ports import Answered, Failed, Feed, LateFeed, Verdict
 from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind, Task
 from halocline.wire import oip
 
 if TYPE_CHECKING:
     from halocline.decide.outputs import Output
+    from halocline.inputs.description import Input
 
 MAX_METADATA_BYTES = 1 << 20
 MAX_ERROR_BYTES = 64 * 1024
@@ -42,7 +42,7 @@ def connect(
     labels: Sequence[str] | None = None,
     scores: str | None = None,
     score_output: str | None = None,
-    input: Input | None = None,  # noqa: A002 - the word of the description
+    input: "Input | None" = None,  # noqa: A002 - the word of the description
     task: "Task | str | Output | None" = None,
     max_connections: int = 4,
     max_batch: int = 32,
@@ -73,11 +73,8 @@ def connect(
     kinds = [kind.value for kind in ScoreKind]
     if scores is not None and scores not in kinds:
         raise Misconfigured("HAL-102", f"scores must be one of {', '.join(kinds)}, got {scores!r}")
-    if not isinstance(input, (*INPUTS.values(), type(None))):
-        raise Misconfigured(
-            "HAL-102",
-            f"input must be one of {', '.join(kind.__name__ for kind in INPUTS.values())}, got {input!r}",
-        )
+    if input is not None:
+        _check_input(input)
     target = read_target(url, headers=headers, token=token, ca=ca, cert=cert, allow_plaintext=allow_plaintext)
     stated = _Stated(
         labels=None if labels is None else tuple(labels),
@@ -95,13 +92,31 @@ def _task(given: "Task | str | Output") -> "tuple[Task, Output | None]":
     return read_task(given)
 
 
+def _check_input(given: object) -> None:
+    from halocline.inputs.description import INPUTS  # a start without a description does without it
+
+    kinds = tuple(INPUTS.values())
+    if not isinstance(given, kinds):
+        named = ", ".join(kind.__name__ for kind in kinds)
+        raise Misconfigured("HAL-102", f"input must be one of {named}, got {given!r}")
+
+
+def _is_in_files(told: "Input | None") -> bool:
+    """Whether such samples come as files, which may travel as they are."""
+    if told is None:
+        return False
+    from halocline.inputs.description import ImageInput, SoundInput
+
+    return isinstance(told, ImageInput | SoundInput)
+
+
 class _Stated(msgspec.Struct, frozen=True):
     """What the user said of the model; it goes before what the server says."""
 
     labels: tuple[str, ...] | None
     score_kind: ScoreKind | None
     score_output: str | None
-    input: Input | None
+    input: "Input | None"
     task: "tuple[Task, Output | None] | None"
 
     def over(self, spec: ModelSpec) -> ModelSpec:
@@ -345,7 +360,7 @@ class RemoteModel:
         except HaloclineError as exc:
             raise LostError(Reason.INVALID_ANSWER, f"its metadata cannot be read: {exc.message}") from exc
         # Written in another form than they have here, the samples would not arrive as they are.
-        self._takes_raw = bool(self._binary) and isinstance(spec.input, ImageInput | SoundInput)
+        self._takes_raw = bool(self._binary) and _is_in_files(spec.input)
         self._spec = self._stated.over(spec)
         self._expected = _expected(spec)
         self._wanted = _wanted(spec)

@@ -9,7 +9,6 @@ import numpy as np
 
 from halocline.adapters.onnxruntime.names import near_names
 from halocline.errors import Rejected
-from halocline.inputs.description import ArrayInput
 from halocline.ports import Feed
 from halocline.records import Array, ModelSpec, TensorSpec
 
@@ -30,10 +29,13 @@ class Intake(Protocol):
 def intake_of(spec: ModelSpec, *, allow_nan: bool) -> Intake:
     """What checks, and prepares, the samples of a model that takes this."""
     name = str(spec.ref)
-    if spec.input is not None and not (isinstance(spec.input, ArrayInput) and spec.input.is_idle):
-        from halocline.adapters.onnxruntime.described import DescribedInput  # a bare model needs none
+    if spec.input is not None:
+        from halocline.inputs.description import ArrayInput  # a bare model needs none
 
-        return DescribedInput(spec, allow_nan=allow_nan)
+        if not (isinstance(spec.input, ArrayInput) and spec.input.is_idle):
+            from halocline.adapters.onnxruntime.described import DescribedInput
+
+            return DescribedInput(spec, allow_nan=allow_nan)
     if len(spec.inputs) == 1:
         return OneInput(spec.inputs[0], name, allow_nan=allow_nan)
     return SeveralInputs(spec.inputs, name, allow_nan=allow_nan)

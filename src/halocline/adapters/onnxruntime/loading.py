@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import onnxruntime as ort
 
-from halocline.adapters.onnxruntime.fit import check_fit
 from halocline.adapters.onnxruntime.graph import Graph, read_graph, read_graph_file
 from halocline.adapters.onnxruntime.labels import check_count, read_labels
 from halocline.adapters.onnxruntime.model import OnnxModel
 from halocline.adapters.onnxruntime.providers import Force, in_force, wanted
 from halocline.adapters.onnxruntime.scores import Scores, count_classes, read_scores
 from halocline.errors import Misconfigured
-from halocline.inputs.description import Input
 from halocline.records import Array, Boxes, ModelRef, ModelSpec, Task, TensorSpec
 
 if TYPE_CHECKING:
     from halocline.decide.outputs import Output
+    from halocline.inputs.description import Input
     from halocline.wire.model_file import Description
 
 _DTYPES = {
@@ -116,8 +115,11 @@ def load(
         output=form,
         input=described.input if described is not None else None,
     )
-    with _naming(file):
-        check_fit(spec)
+    if spec.input is not None:
+        from halocline.adapters.onnxruntime.fit import check_fit  # a bare model needs none
+
+        with _naming(file):
+            check_fit(spec)
     with _naming(file if task is None else ""):
         if form is not None:
             _check_form(spec, trial(0))
@@ -164,6 +166,7 @@ def _description(
         from halocline.wire.model_file import beside, read_description  # a bare model needs none
 
         return read_description(beside(model))
+    from halocline.inputs.description import Input
     from halocline.wire.model_file import Description, read_description
 
     if isinstance(given, str | os.PathLike):
