@@ -48,13 +48,14 @@ def check(
     json
         Print one JSON object on stdout and nothing else.
     """
-    from halocline.cli.tiers import progress_on_stderr, series_of
+    from halocline.cli.tiers import progress_on_stderr
     from halocline.cli.told_tuned import print_list
     from halocline.cli.words import print_block
     from halocline.data import read
     from halocline.data.checkup import check_up
+    from halocline.data.windows import series_for
 
-    series = None if edge is None else series_of(_spec(edge))
+    series = None if edge is None else series_for(_spec(edge).input)
     with progress_on_stderr("looking at the data") as progress:
         data = read(path, strict=strict, group_by=group_by, series=series, progress=progress)
         seen = check_up(data, progress)

@@ -86,9 +86,9 @@ def infer(
     json
         Print one JSON object on stdout and nothing else.
     """
-    from halocline.cli.tiers import series_of
     from halocline.cli.told_tuned import print_list
     from halocline.data import read
+    from halocline.data.windows import series_for
 
     if rows < 0:
         raise Misconfigured("HAL-101", f"--rows must be 0 (all) or more, got {rows}")
@@ -101,7 +101,7 @@ def infer(
         else _in_file(Path(model), said, threads)
     )
     with opened as source:
-        given = read(data, strict=strict, series=series_of(source.spec))
+        given = read(data, strict=strict, series=series_for(source.spec.input))
         bad = list(given.bad)
         looked = list(_look(source, given, rows, bad, strict=strict))
         if json:

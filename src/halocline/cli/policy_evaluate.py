@@ -54,9 +54,7 @@ def evaluate(
         check_picture(plot)
     per_call, per_mb, source = _prices(cloud_price, prices)
     with opened(tiers) as (edge, cloud):
-        rows, unread = read_labelled(
-            tiers.data, must=True, group_by=tiers.group_by, strict=tiers.strict, model=edge.spec
-        )
+        rows, unread = read_labelled(tiers.data, tiers, edge.spec, must=True)
         with progress_on_stderr() as progress:
             seen = hc.evaluate(
                 edge,

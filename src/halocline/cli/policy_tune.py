@@ -104,9 +104,8 @@ def tune(
     before = None if in_force is None else read_policy(in_force)
     seen = None
     with opened(tiers) as (edge, cloud):
-        reading: dict[str, Any] = {"group_by": tiers.group_by, "strict": tiers.strict, "model": edge.spec}
-        rows, unread = read_labelled(tiers.data, must=False, **reading)
-        held_out, _ = (None, []) if test is None else read_labelled(test, must=True, **reading)
+        rows, unread = read_labelled(tiers.data, tiers, edge.spec, must=False)
+        held_out, _ = (None, []) if test is None else read_labelled(test, tiers, edge.spec, must=True)
         with progress_on_stderr() as progress:
             how: dict[str, Any] = {**asking(tiers), "progress": progress}
             tuned = hc.tune(

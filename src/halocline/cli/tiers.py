@@ -13,7 +13,7 @@ from halocline.errors import Misconfigured
 if TYPE_CHECKING:
     from halocline.adapters.http import RemoteModel
     from halocline.adapters.onnxruntime import OnnxModel
-    from halocline.data import Dataset, Series
+    from halocline.data import Dataset
     from halocline.records import ModelSpec
 
 _MODELS = Group("The models, where they do not say it themselves", sort_key=2)
@@ -125,15 +125,8 @@ def asking(tiers: Tiers) -> dict[str, Any]:
     }
 
 
-def read_labelled(
-    path: Path,
-    *,
-    must: bool,
-    group_by: str | None = None,
-    strict: bool = False,
-    model: "ModelSpec | None" = None,
-) -> tuple["Dataset", list[str]]:
-    """The data as the model takes them, and what to say of them.
+def read_labelled(path: Path, tiers: Tiers, model: "ModelSpec", *, must: bool) -> tuple["Dataset", list[str]]:
+    """The data as the edge model takes them, and what to say of them.
 
     Raises Misconfigured (HAL-304) where labels must be there and are not, HAL-322 where there are boxes
     and the model does not detect, and as `data.read` does.
@@ -142,16 +135,25 @@ def read_labelled(
     from halocline.data.checkup import BOXES
     from halocline.data.dataset import check_strict, told_bad
     from halocline.data.usable import usable
+    from halocline.data.windows import series_for
     from halocline.records import Task
 
     with progress_on_stderr("looking at the data") as progress:
-        data = read(path, strict=strict, group_by=group_by, series=series_of(model), progress=progress)
-    if data.boxes is not None and (model is None or model.task is not Task.DETECT):
-        ref = "the model" if model is None else f"{model.ref} ({model.task})"
-        raise Misconfigured("HAL-322", f"{path} holds boxes, which are for use {BOXES}; {ref} does not")
-    if model is not None and data.boxes is None:
+        data = read(
+            path,
+            strict=tiers.strict,
+            group_by=tiers.group_by,
+            series=series_for(model.input),
+            progress=progress,
+        )
+    if data.boxes is None:
         data = usable(data, model)
-        data = check_strict(data, path) if strict else data
+        data = check_strict(data, path) if tiers.strict else data
+    elif model.task is not Task.DETECT:
+        raise Misconfigured(
+            "HAL-322",
+            f"{path} holds boxes, which are for use {BOXES}; {model.ref} ({model.task}) does not",
+        )
     if must and truth_in(data) is None:
         raise Misconfigured(
             "HAL-304",
@@ -165,13 +167,6 @@ def read_labelled(
 def truth_in(data: "Dataset") -> Any:
     """What the data say is true of each row: boxes or labels, None where they say nothing."""
     return data.labels if data.boxes is None else data.boxes
-
-
-def series_of(model: "ModelSpec | None") -> "Series | None":
-    """How a table is cut into windows for a model that takes a series."""
-    from halocline.data.windows import series_for
-
-    return None if model is None else series_for(model.input)
 
 
 def overlap(one: "Dataset", other: "Dataset", *paths: Path | None) -> list[str]:

@@ -70,9 +70,7 @@ def try_(
         "escalate": None if escalate is None else share("--escalate", escalate),
     }
     with opened(tiers) as (edge, cloud):
-        rows, unread = read_labelled(
-            tiers.data, must=False, group_by=tiers.group_by, strict=tiers.strict, model=edge.spec
-        )
+        rows, unread = read_labelled(tiers.data, tiers, edge.spec, must=False)
         with progress_on_stderr() as progress:
             trial = hc.try_(
                 edge,

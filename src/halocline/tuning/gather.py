@@ -138,19 +138,22 @@ def gather(
     known = len(VERDICTS) if local.spec.task is Task.SCORE else reader.classes
     if reader.task is not None:
         known = known or 0  # a detector's classes are those of its boxes
+    intake = Intake(local, inputs, strict=strict)
     if check is not None and known is not None:
-        check(local.spec, known, _rows_given(local, inputs))
+        check(local.spec, known, intake.rows)
         check = None
     with _asked(cloud) as upstream:
-        _spec_of(cloud, upstream, timeout_s)  # what travels depends on it
+        spec = _spec_of(cloud, upstream, timeout_s)  # what travels depends on it
         sender = partial(Sender, upstream, local.spec, to_cloud=to_cloud)
-        intake = Intake(local, sender(send=Send.TENSOR), inputs, strict=strict)
-        run = _run_edge(local, reader, intake, min(batch_rows, BATCH_ROWS))
+        chunks = intake.chunks(sender(send=Send.TENSOR), min(batch_rows, BATCH_ROWS))
+        run = _run_edge(local, reader, intake, chunks)
         first = next(run)
-        classes = known if reader.task is not None else first.scores(reader).shape[1]
-        if check is not None:
-            check(local.spec, first.scores(reader).shape[1], intake.rows)
-        asking = _Asking(upstream, cloud, local.spec, classes, label_map, timeout_s)
+        classes = known
+        if reader.task is None:
+            classes = int(_scores(first.outputs, reader).shape[1])
+            if check is not None:
+                check(local.spec, classes, intake.rows)
+        asking = _Asking(upstream, cloud, spec, local.spec, classes, label_map, timeout_s)
         parts = []
         with _store(asking.identity, cache) as store:
             desk = Desk(asking.answers, store, batch_rows, intake.rows, progress, asking.read)
@@ -199,13 +202,6 @@ def verdicts(values: Sequence[Any]) -> Array:
     )
 
 
-def _rows_given(edge: Model, inputs: Any) -> int:
-    """How many rows there are. Raises as `conform` does where they are arrays that the edge cannot take."""
-    if isinstance(inputs, Mapping) or (isinstance(inputs, np.ndarray) and edge.spec.input is None):
-        return count(edge.conform_batch(inputs))
-    return len(inputs)
-
-
 class _Part(NamedTuple):
     """A chunk of rows, and what the edge says of them."""
 
@@ -214,19 +210,16 @@ class _Part(NamedTuple):
     answers: Rows | None = None
     """In other tasks than classification; the outputs, which may be large, are then let go."""
 
-    def scores(self, reader: EdgeReader) -> Array:
-        """The class scores `[rows, classes]`."""
-        return _scores(self.outputs, reader)
-
 
 def _scores(outputs: Mapping[str, Array], reader: EdgeReader) -> Array:
+    """The class scores `[rows, classes]`."""
     return list(outputs.values())[reader.score_at]
 
 
-def _run_edge(edge: Model, reader: EdgeReader, intake: Intake, rows: int) -> Iterator[_Part]:
+def _run_edge(edge: Model, reader: EdgeReader, intake: Intake, chunks: Iterator[Ready]) -> Iterator[_Part]:
     names = [each.name for each in edge.spec.outputs]
     place = getattr(edge, "placement", None)
-    for ready in intake.chunks(rows):
+    for ready in chunks:
         outputs = [np.asarray(each) for each in edge.run(ready.feed)]
         if reader.task is None:
             yield _Part(ready, dict(zip(names, outputs, strict=True)))
@@ -304,6 +297,7 @@ class _Asking:
         self,
         upstream: Upstream,
         given: object,
+        spec: ModelSpec | None,
         edge: ModelSpec,
         classes: int | None,
         label_map: Mapping[str, str] | None,
@@ -313,7 +307,7 @@ class _Asking:
         self._upstream = upstream
         self._timeout_s = timeout_s
         self._url = given.url if isinstance(given, RemoteCloud) else None
-        self._spec = _spec_of(given, upstream, timeout_s)
+        self._spec = spec
         self._place = self._url or str(self._spec.ref if self._spec else type(given).__name__)
         self._reader = CloudReader(edge, classes, label_map, None)
         self._answered_by: ModelRef | None = None

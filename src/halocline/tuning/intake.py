@@ -42,9 +42,8 @@ class Intake:
     is an error instead.
     """
 
-    def __init__(self, edge: Model, sender: Sender, inputs: Any, *, strict: bool) -> None:
+    def __init__(self, edge: Model, inputs: Any, *, strict: bool) -> None:
         self._edge = edge
-        self._sender = sender
         self._strict = strict
         self.left_out: list[LeftOut] = []
         self._any_ready = False
@@ -60,15 +59,18 @@ class Intake:
             self._feed = edge.conform_batch(inputs)
             self.rows = count(self._feed)
 
-    def chunks(self, rows: int) -> Iterator[Ready]:
-        """All of them in order, so many at once; chunks of which nothing is left are passed over."""
+    def chunks(self, sender: Sender, rows: int) -> Iterator[Ready]:
+        """All of them in order, so many at once; chunks of which nothing is left are passed over.
+
+        `sender` makes of them what travels.
+        """
         for start in range(0, self.rows, rows):
             places = np.arange(start, min(start + rows, self.rows))
             if self._raw is None:
                 feed = sliced(self._feed, start, rows)
-                yield Ready(feed, self._sender.feed(feed), places)
+                yield Ready(feed, sender.feed(feed), places)
             else:
-                ready = self._of_raw(places)
+                ready = self._of_raw(sender, places)
                 if ready is not None:
                     yield ready
 
@@ -86,20 +88,20 @@ class Intake:
         """The edge's feed of all rows, from that of the chunks."""
         return self._feed if self._raw is None else joined(feeds)
 
-    def _of_raw(self, places: Array) -> Ready | None:
+    def _of_raw(self, sender: Sender, places: Array) -> Ready | None:
         try:
-            ready = self._made(places)
+            ready = self._made(sender, places)
         except (Rejected, OSError, ValueError):
-            return self._one_by_one(places)
+            return self._one_by_one(sender, places)
         self._any_ready = True
         return ready
 
-    def _one_by_one(self, places: Array) -> Ready | None:
+    def _one_by_one(self, sender: Sender, places: Array) -> Ready | None:
         """Those of a chunk that can be made ready."""
         found = []
         for at in range(len(places)):
             try:
-                found.append(self._made(places[at : at + 1]))
+                found.append(self._made(sender, places[at : at + 1]))
                 self._any_ready = True
             except (Rejected, OSError, ValueError) as exc:
                 self._leave_out(int(places[at]), exc)
@@ -129,11 +131,11 @@ class Intake:
         place = None if listed is None else listed[row]
         return os.fspath(place) if isinstance(place, str | os.PathLike) else f"row {row}"
 
-    def _made(self, places: Array) -> Ready:
+    def _made(self, sender: Sender, places: Array) -> Ready:
         samples = self._samples(places)
         described = self._edge.spec.input is not None
         feed = self._edge.conform_batch(samples if described else stacked(samples, self._edge.spec))
-        travelling = self._sender.feed(self._going(places, feed))
+        travelling = sender.feed(self._going(places, feed))
         for tier, made in ((0, feed), (1, travelling)):
             self._check_shape(tier, made)
         return Ready(feed, travelling, places)
