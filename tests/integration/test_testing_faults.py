@@ -231,3 +231,17 @@ def test_closing_ends_every_thread_whatever_it_was_doing(mode: str, tls: bool, t
     assert set(threading.enumerate()) == before
     for asked in waiting:
         asked.close()
+
+
+def test_closing_waits_also_for_threads_whose_caller_has_just_left() -> None:
+    before = set(threading.enumerate())
+    for _ in range(100):
+        with FaultServer() as server:
+            asked = [connection(server) for _ in range(4)]
+            for each in asked:
+                each.connect()
+            while server.connections < len(asked):
+                time.sleep(0.0005)
+            for each in asked:
+                each.close()
+        assert set(threading.enumerate()) == before

@@ -114,7 +114,7 @@ class FaultServer:
         self._tls = _server_context(cert) if cert is not None else None
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._peers: set[_Peer] = set()
+        self._peers: list[_Peer] = []
         self._socket = _bound(port)
         self._address: tuple[str, int] = self._socket.getsockname()
         self._acceptor: threading.Thread | None = None
@@ -185,7 +185,7 @@ class FaultServer:
         if not self._closing.is_set():
             self._socket = _bound(self.port)
         with self._lock:
-            remaining = list(self._peers)
+            remaining, self._peers = self._peers, []
         for peer in remaining:
             peer.abort()
         for peer in remaining:
@@ -204,8 +204,10 @@ class FaultServer:
             )
             with self._lock:
                 self.connections += 1
-                self._peers.add(peer)
-            peer.thread.start()
+                # Who is through is forgotten here, not by its own thread, which would end unwaited for.
+                self._peers = [known for known in self._peers if known.thread.is_alive()]
+                self._peers.append(peer)
+                peer.thread.start()
 
     # One connection
 
@@ -221,8 +223,6 @@ class FaultServer:
         except (OSError, ValueError):
             pass  # the peer left, or we are closing: what a server sees all day
         finally:
-            with self._lock:
-                self._peers.discard(peer)
             peer.sock.close()
 
     def _converse(self, peer: "_Peer") -> None:
