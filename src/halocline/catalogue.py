@@ -329,4 +329,10 @@ CATALOGUE: dict[str, Entry] = {
         "A recall floor for a class needs labelled rows of that class.",
         "Give labels with rows of every class that has a floor, or leave the floor out.",
     ),
+    # 7xx: the hub, its doors, and devices that join
+    "HAL-701": Entry(
+        "A message that is none",
+        "What came over a door of the hub is no message of that kind, or larger than messages may be.",
+        "Use a halocline of the same or a newer version on both ends.",
+    ),
 }

@@ -1,0 +1,1 @@
+"""The cloud program: who may join, what devices are told, what people may do."""

@@ -1,0 +1,103 @@
+"""The messages between a device and the hub, JSON; unknown fields are passed over, sizes are bounded."""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from halocline.errors import Rejected
+from halocline.fleet import Desired, Facts, Reported
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+"""The largest message of this channel; a certificate request has 500."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/join on the joining door: a device asks for its first certificate."""
+
+    csr: str
+    """A PKCS #10 request, PEM; only its public key and the proof of possession count (RFC 2986)."""
+    invite: str = ""
+    """The invite's secret, base64url; empty asks to be accepted by someone."""
+    facts: Facts = Facts()
+    version: int = 1
+
+
+class JoinReply(msgspec.Struct, frozen=True, kw_only=True):
+    """200: the device is in. 202: it waits, and asks again with the same key; `certificate` is empty."""
+
+    device: str
+    certificate: str = ""
+    """Its certificate and the issuing authority's, PEM."""
+    ca: str = ""
+    """The root authority, PEM."""
+    channel: str = ""
+    """The device door, https://HOST:PORT."""
+    code: str = ""
+    """What a person compares before accepting."""
+    now_s: float = 0.0
+    """The hub's time."""
+    version: int = 1
+
+
+class NonceReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/nonce on the joining door: what to sign to come home; it holds for a minute, once."""
+
+    nonce: str
+    now_s: float
+    version: int = 1
+
+
+class RejoinRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/rejoin on the joining door: a known key asks for a new certificate."""
+
+    csr: str
+    nonce: str
+    signature: str
+    """ECDSA P-256 with SHA-256 over `halocline rejoin 1\\n` + nonce + `\\n` + csr, DER, base64url."""
+    version: int = 1
+
+
+class RenewRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/certificate on the device door; answered by a JoinReply."""
+
+    csr: str
+    version: int = 1
+
+
+class TwinReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/twin on the device door; the ETag is `"GENERATION"`, 304 where it is the same."""
+
+    desired: Desired
+    now_s: float
+    version: int = 1
+
+
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """PUT /v1/twin/reported on the device door."""
+
+    reported: Reported
+    version: int = 1
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every answer that is no success: `error` is for people, `code` one of the catalogue's."""
+
+    error: str
+    code: str = ""
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """The bytes of a message."""
+    return msgspec.json.encode(message)
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """The message in these bytes. Raises Rejected (HAL-701) saying where it is not one."""
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise Rejected("HAL-701", f"a message of {len(data)} bytes; the limit is {MAX_MESSAGE_BYTES}")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Rejected("HAL-701", f"no {kind.__name__}: {str(error)[:200]}") from None

@@ -1,0 +1,110 @@
+"""The messages between people's programs and the hub, JSON, on the people's door."""
+
+import msgspec
+
+from halocline.fleet import AuditEntry, Device, Role, Settings, Twin
+
+
+class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/invites (operator, admin)."""
+
+    ttl_s: float = 3600.0
+    uses: int = 1
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    serials: list[str] | None = None
+
+
+class InviteReply(msgspec.Struct, frozen=True, kw_only=True):
+    """201: the invite itself, shown this once."""
+
+    invite: str
+    expires_s: float
+    uses: int
+    version: int = 1
+
+
+class DeviceReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/devices/ID: a device and its twin."""
+
+    device: Device
+    twin: Twin
+    silent_s: float | None = None
+    """Seconds since the last contact, on the hub's clock; None where there was none."""
+    version: int = 1
+
+
+class DevicesReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/devices?label=KEY=VALUE&silent_s=N&state=…: each with its twin."""
+
+    devices: list[DeviceReply]
+    version: int = 1
+
+
+class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/devices/ID/accept; labels are added to the device's."""
+
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    reason: str = ""
+
+
+class LabelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """PUT /v1/devices/ID/labels: these are set, those in `remove` are taken away."""
+
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    remove: list[str] = msgspec.field(default_factory=list)
+    reason: str = ""
+
+
+class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """PUT /v1/devices/ID/desired: merged into what is desired already."""
+
+    settings: Settings
+    reason: str = ""
+
+
+class RevokeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/devices/ID/revoke."""
+
+    reason: str = ""
+
+
+class MeReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/me: whose token this is."""
+
+    name: str
+    role: Role
+    site: str = ""
+    expires_s: float
+    version: int = 1
+
+
+class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/status: the hub itself."""
+
+    hub_version: str
+    now_s: float
+    devices: dict[str, int]
+    """How many, by state."""
+    database: str
+    """`sqlite` or `postgresql`."""
+    ca_fingerprint: str
+    """`sha256:…` of the root authority's certificate."""
+    models: list[str]
+    """The cloud models that devices are served."""
+    version: int = 1
+
+
+class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One audit entry in its place."""
+
+    chain: str
+    number: int
+    digest: str
+    entry: AuditEntry
+
+
+class AuditReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/audit?after=N&chain=…: oldest first."""
+
+    entries: list[AuditLine]
+    version: int = 1
