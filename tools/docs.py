@@ -23,6 +23,7 @@ FAMILIES = {
     "4": "The cloud and the link",
     "5": "Serving",
     "6": "Tuning and policies",
+    "7": "The hub, its doors, and devices that join",
 }
 
 
