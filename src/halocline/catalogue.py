@@ -335,4 +335,21 @@ CATALOGUE: dict[str, Entry] = {
         "What came over a door of the hub is no message of that kind, or larger than messages may be.",
         "Use a halocline of the same or a newer version on both ends.",
     ),
+    "HAL-721": Entry(
+        "The hub cannot be reached",
+        "No connection to the hub could be opened, or its answer did not come whole and in time.",
+        "Check the address, the network, the proxy and that the hub runs; then try again.",
+    ),
+    "HAL-722": Entry(
+        "The hub's certificate was not accepted",
+        "Who answers cannot show that it is the hub: its certificate is of an authority that is not known "
+        "here, names another host, or is not valid at this time. A network that inspects TLS looks so too.",
+        "Read who issued the certificate that was seen; ask for an invite of this hub, or for a way past "
+        "the inspection.",
+    ),
+    "HAL-723": Entry(
+        "The hub refused",
+        "The hub, or something before it, answered with an error status.",
+        "Read its message, which is part of this one.",
+    ),
 }

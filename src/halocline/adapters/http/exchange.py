@@ -58,6 +58,11 @@ class Exchange:
         return self._headers.get(name)
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Every response header, by lower-case name."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
+
+    @property
     def body(self) -> bytes:
         """What has come of the response's body."""
         return self._body[0] if len(self._body) == 1 else b"".join(self._body)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 FORM = "https://HOST:PORT/v2/models/NAME"
+SITE_FORM = "https://HOST:PORT"
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -94,19 +95,32 @@ def read_target(
     )
 
 
-def _split(url: str) -> tuple[str, str, int, str]:
+def read_site(url: str, *, headers: Mapping[str, str] | None, tls: "SSLContext") -> Target:
+    """Where a hub's door is, with nothing after its port. Raises Misconfigured (HAL-104)."""
+    scheme, host, port, path = _split(url, SITE_FORM)
+    if scheme != "https":
+        raise Misconfigured("HAL-104", f"{url} is plaintext, and a hub is never. Write it as {SITE_FORM}")
+    if path.strip("/"):
+        raise Misconfigured("HAL-104", f"{url} has a path after its port. Write it as {SITE_FORM}")
+    fields = {"Host": _authority(host, port, 443), **(headers or {})}
+    proxy = _proxy_for(scheme, host, port)
+    url = f"https://{_authority(host, port)}"
+    return Target(url, host, port, "", "", "", "", _head(fields), tls, proxy)
+
+
+def _split(url: str, form: str = FORM) -> tuple[str, str, int, str]:
     """Scheme, host, port and path; httptools reads them, since urllib.parse costs a start 2 ms."""
     if not isinstance(url, str):
-        raise Misconfigured("HAL-104", f"expected a URL, {FORM}, got {url!r}")
+        raise Misconfigured("HAL-104", f"expected a URL, {form}, got {url!r}")
     try:
         parts = httptools.parse_url(url.encode())
     except httptools.HttpParserInvalidURLError:
         parts = None
     if parts is None and url.lower().startswith(("http://", "https://")):
-        raise Misconfigured("HAL-104", f"{url!r} is not a URL. Write it as {FORM}")
+        raise Misconfigured("HAL-104", f"{url!r} is not a URL. Write it as {form}")
     if parts is None or not parts.host or parts.schema.lower() not in (b"http", b"https"):
         raise Misconfigured(
-            "HAL-104", f"{url!r} must begin with https:// (or http:// on this machine). Write it as {FORM}"
+            "HAL-104", f"{url!r} must begin with https:// (or http:// on this machine). Write it as {form}"
         )
     if parts.userinfo is not None:
         raise Misconfigured("HAL-104", 'the URL holds a user name; give token="env:NAME" instead')
