@@ -335,6 +335,46 @@ CATALOGUE: dict[str, Entry] = {
         "What came over a door of the hub is no message of that kind, or larger than messages may be.",
         "Use a halocline of the same or a newer version on both ends.",
     ),
+    "HAL-711": Entry(
+        "An invite that cannot be read",
+        "The text is no invite, a part of it is missing or mistyped, or a newer Halocline made it.",
+        "Copy the whole of what `halocline device invite` printed; it begins with hc1. and has one line.",
+    ),
+    "HAL-712": Entry(
+        "A certificate request that is not taken",
+        "It is damaged, not signed by its own key, for another key than the device's, or the key is weak.",
+        "Let `halocline agent join` make it; keys are P-256, P-384 or Ed25519.",
+    ),
+    "HAL-713": Entry(
+        "An invite that does not let this device in",
+        "The hub does not know it, it has expired or is used up, or the device's serial is not on its list.",
+        "Ask for a new one: `halocline device invite`.",
+    ),
+    "HAL-714": Entry(
+        "A device that is out",
+        "It was revoked, or another device was put in its place; its key lets it in no more.",
+        "Remove its state folder, and join it anew with a new invite.",
+    ),
+    "HAL-715": Entry(
+        "A certificate that does not pass any more",
+        "It has expired, a newer one is in use, or the hub does not know it.",
+        "The agent comes home by itself with its key; where the hub does not know the key, join anew.",
+    ),
+    "HAL-716": Entry(
+        "A device that waits to be accepted",
+        "It asked to join without an invite, or comes home later than the grace time allows.",
+        "Compare its code, then `halocline device accept DEVICE`.",
+    ),
+    "HAL-717": Entry(
+        "No proof that this is the known device",
+        "The nonce is another hub's, older than a minute or used, or the signature is another key's.",
+        "Ask for a new nonce and sign that; check that the state folder is this device's own.",
+    ),
+    "HAL-718": Entry(
+        "A hub's authority that cannot be opened",
+        "The passphrase is wrong, a file of it is missing or damaged, or its certificate has ended.",
+        "Give the right --ca-passphrase, or restore the folder `ca` from a backup.",
+    ),
     "HAL-721": Entry(
         "The hub cannot be reached",
         "No connection to the hub could be opened, or its answer did not come whole and in time.",
@@ -351,5 +391,50 @@ CATALOGUE: dict[str, Entry] = {
         "The hub refused",
         "The hub, or something before it, answered with an error status.",
         "Read its message, which is part of this one.",
+    ),
+    "HAL-741": Entry(
+        "Nothing at this address of the hub",
+        "The door of the hub has no such path, or a name in it is none; its doors have different paths.",
+        "Check the port: 8443 is for devices, 8444 for people, 8445 for joining.",
+    ),
+    "HAL-742": Entry(
+        "A message too large for the hub",
+        "The body of a request has more bytes than any message has.",
+        "Send less at once; a device's certificate request has 500 bytes.",
+    ),
+    "HAL-743": Entry(
+        "Too many requests from one address",
+        "The joining door, and refused sign-ins, are limited for each address.",
+        "Wait for the seconds that Retry-After says; many devices behind one address join one after another.",
+    ),
+    "HAL-744": Entry(
+        "A hub's state folder that is in use",
+        "Another hub process holds the lock of this state folder, and its database is a file in it.",
+        "Stop the other process, give another --state, or let them share a PostgreSQL by --database.",
+    ),
+    "HAL-745": Entry(
+        "A hub's state folder that cannot be used",
+        "The folder cannot be made, read or written, or a part of what a hub keeps there is missing.",
+        "Give a folder that this user may write, or restore the backup of this one.",
+    ),
+    "HAL-746": Entry(
+        "Changed meanwhile",
+        "Someone else changed the same thing between reading and writing; nothing was changed by this call.",
+        "Look at it again, and repeat the change if it is still wanted.",
+    ),
+    "HAL-747": Entry(
+        "Not in this state",
+        "The device is in a state in which this cannot be done, such as setting a revoked one.",
+        "See halocline device show DEVICE for its state.",
+    ),
+    "HAL-748": Entry(
+        "No such device",
+        "The hub knows no device with that id.",
+        "See halocline device list for the ids.",
+    ),
+    "HAL-749": Entry(
+        "The hub failed",
+        "A request met an error that the hub has no name for; nothing was changed.",
+        "Look into the log of the hub process.",
     ),
 }
