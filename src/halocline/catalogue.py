@@ -335,6 +335,11 @@ CATALOGUE: dict[str, Entry] = {
         "What came over a door of the hub is no message of that kind, or larger than messages may be.",
         "Use a halocline of the same or a newer version on both ends.",
     ),
+    "HAL-703": Entry(
+        "The hub's database cannot be used now",
+        "It cannot be reached, is busy for too long, or its disk is full. Nothing was changed.",
+        "Try again; see that the database runs and that its disk has room.",
+    ),
     "HAL-704": Entry(
         "A change that contradicts the hub's database",
         "What was to be written belongs to something else already. Nothing was changed.",
@@ -451,9 +456,5 @@ CATALOGUE: dict[str, Entry] = {
         "The hub failed",
         "A request met an error that the hub has no name for; nothing was changed.",
         "Look into the log of the hub process.",
-    "HAL-703": Entry(
-        "The hub's database cannot be used now",
-        "It cannot be reached, is busy for too long, or its disk is full. Nothing was changed.",
-        "Try again; see that the database runs and that its disk has room.",
     ),
 }
