@@ -7,8 +7,8 @@ from joining_parts import DAY, NOW, SECRET, Hub, Key, authority
 
 from halocline.adapters.certificates.facts import read_certificate
 from halocline.errors import HaloclineError, Rejected, Untrusted
-from halocline.fleet import DEVICE_ID, CertificateState, DeviceState, Facts, ModelSettings, Settings
-from halocline.hub import clones, joining, nonces, twins
+from halocline.fleet import DEVICE_ID, CertificateState, DeviceState, Facts, ModelSettings, Reported, Settings
+from halocline.hub import joining, nonces, twins
 
 KEY, OTHER = Key(), Key()
 
@@ -225,10 +225,7 @@ def test_a_clone_is_noted_once_a_minute_and_refused(hub):
 def test_a_boot_counter_that_goes_back_is_a_clone(hub):
     device_id = hub.join(KEY, hub.invite()).device.id
     for boot in (3, 4, 4, 3):
-        with hub.store.change() as tx:
-            device = tx.device(device_id)
-            clones.check_boot(tx, device, boot, now_s=NOW)
-            tx.touch(device_id, seen_s=NOW, boot=boot)
+        twins.report(hub.store, device_id, Reported(boot=boot), now_s=NOW)
     assert [entry.reason for entry in hub.entries("device.clone")] == ["boot counter 3 after 4"]
 
 
