@@ -5,7 +5,8 @@ import logging
 import os
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,7 @@ def run_agent(options: AgentOptions) -> int:
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     config = options.config
-    admission = Admission(
-        max_queue=config.max_queue, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB
-    )
+    admission = Admission(max_queue=config.max_queue, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB)
     with held(options.state) as folder:
         identity = folder.identity()
         where = _where(config.listen, options.state)
@@ -104,7 +103,7 @@ def _where(listen: str, state: Path) -> "Listen":
     if host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdecimal() or int(port) > 65_535:
         raise Misconfigured(
             "HAL-728",
-            f"agent.listen must be unix:PATH or 127.0.0.1:PORT (other machines are not served), got {listen!r}",
+            f"agent.listen must be unix:PATH or 127.0.0.1:PORT, no address of other machines, got {listen!r}",
         )
     return Listen(host=host.strip("[]"), port=int(port))
 
@@ -161,9 +160,7 @@ def _models(
 def _maker(name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity | None") -> "Make":
     """How the tiers of that model are made with what the hub wants. Raises Misconfigured (HAL-729)."""
     assert model.cloud is not None
-    url, here = _cloud_of(name, model.cloud, identity), None
-    if url is None:
-        here = _loaded(Path(model.cloud).stem, model.cloud)
+    opened = _cloud(name, model.cloud, identity)
     said = ModelSettings(threshold=model.threshold, deadline_s=model.deadline_s)
 
     def make(wanted: ModelSettings) -> "Tiered":
@@ -174,7 +171,7 @@ def _maker(name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity
         policy, threshold = _policy(model.policy, settings.threshold, edge)
         return Tiered(
             edge,
-            here if url is None else _connected(url, identity if model.cloud.startswith(_HUB) else None),
+            opened(),
             threshold=threshold,
             policy=policy,
             deadline_s=settings.deadline_s or model.deadline_s,
@@ -188,7 +185,7 @@ def _maker(name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity
 def _policy(
     path: str | None, threshold: float | None, edge: "OnnxModel"
 ) -> "tuple[PolicyFile | None, float | None]":
-    """The policy and the threshold to use; a threshold beside a policy takes its place, and voids its promise."""
+    """The policy and the threshold to use; one beside a policy takes its place, voiding its promise."""
     if path is None:
         return None, threshold
     from halocline.edge.policies import file_of
@@ -200,17 +197,21 @@ def _policy(
     return file, None
 
 
-def _cloud_of(name: str, cloud: str, identity: "Identity | None") -> str | None:
-    """The URL of the cloud model; None where it is a file. Raises Misconfigured (HAL-729)."""
-    if not cloud.startswith(_HUB):
-        return cloud if "://" in cloud else None
-    if identity is None:
-        raise Misconfigured(
-            "HAL-729",
-            f"model.{name}.cloud is {cloud!r}, and this device has joined no hub. Join one: halocline agent "
-            f"join INVITE, or name a URL or a file",
-        )
-    return f"{identity.places.channel}/v2/models/{cloud.removeprefix(_HUB)}"
+def _cloud(name: str, cloud: str, identity: "Identity | None") -> "Callable[[], OnnxModel | RemoteModel]":
+    """How the cloud model is opened, each time anew. Raises Misconfigured (HAL-729)."""
+    if cloud.startswith(_HUB):
+        if identity is None:
+            raise Misconfigured(
+                "HAL-729",
+                f"model.{name}.cloud is {cloud!r}, and this device has joined no hub. Join one: halocline "
+                f"agent join INVITE, or name a URL or a file",
+            )
+        url = f"{identity.places.channel}/v2/models/{cloud.removeprefix(_HUB)}"
+        return partial(_connected, url, identity)
+    if "://" in cloud:
+        return partial(_connected, cloud, None)
+    here = _loaded(Path(cloud).stem, cloud)
+    return lambda: here
 
 
 def _connected(url: str, identity: "Identity | None") -> "RemoteModel":

@@ -432,6 +432,21 @@ CATALOGUE: dict[str, Entry] = {
         "The hub has put it on its list; someone compares the short code and accepts it, or does not.",
         "Run halocline device accept on a machine that is signed in to the hub, then try again.",
     ),
+    "HAL-728": Entry(
+        "A configuration of an agent that cannot be used",
+        "The file is not there, is no TOML, has an unknown key, or a value of another kind or out of range.",
+        "Put right what the message names; see: halocline agent config --example",
+    ),
+    "HAL-729": Entry(
+        "A model of a hub that this device has not joined",
+        "The configuration names hub:NAME as the cloud model, and the state folder holds no identity.",
+        "Join the hub first (halocline agent join), or name a URL or a file.",
+    ),
+    "HAL-731": Entry(
+        "A request to the agent that is not a local program's",
+        "On TCP an agent answers programs of its own machine that hold its token, and no web page.",
+        "Send Authorization: Bearer with what local.token in the state folder holds, to 127.0.0.1.",
+    ),
     "HAL-741": Entry(
         "Nothing at this address of the hub",
         "The door of the hub has no such path, or a name in it is none; its doors have different paths.",

@@ -28,6 +28,8 @@ COMMANDS = (
     "data check",
     "model inspect",
     "agent join",
+    "agent run",
+    "agent config",
     "agent status",
     "doctor",
     "explain",

@@ -28,5 +28,5 @@ def _model_refusal(wanted: ModelSettings) -> str:
     if wanted.threshold is not None and not 0 <= wanted.threshold <= 1:
         return f"threshold must be in [0, 1], got {wanted.threshold!r}"
     if wanted.deadline_s is not None and not 0 < wanted.deadline_s <= MOST_DEADLINE_S:
-        return f"deadline_s must be above 0 and at most {MOST_DEADLINE_S:g} seconds, got {wanted.deadline_s!r}"
+        return f"deadline_s must be above 0, {MOST_DEADLINE_S:g} seconds at most, got {wanted.deadline_s!r}"
     return ""

@@ -15,7 +15,7 @@ from halocline.records import Array, Reply
 from halocline.serving.tiers import CloudState
 
 Make = Callable[[ModelSettings], Tiered]
-"""Two tiers with these settings; what is None is as the configuration says. They are closed by who uses them."""
+"""Two tiers with these settings, for the caller to close; what is None is as the configuration says."""
 
 
 class ReloadableTiers:
@@ -109,9 +109,7 @@ class DeviceModels:
     def effective(self) -> dict[str, ModelSettings]:
         """What is in force, for each model; a model that never goes up has neither threshold nor deadline."""
         alone = ModelSettings()
-        return {
-            name: self._tiers[name].in_force if name in self._tiers else alone for name in self._names
-        }
+        return {name: self._tiers[name].in_force if name in self._tiers else alone for name in self._names}
 
     def apply(self, settings: Settings) -> str:
         """Put all of it in force and return "", or nothing of it and return why."""
@@ -120,7 +118,9 @@ class DeviceModels:
             return reason
         wanted = {name: settings.models.get(name, ModelSettings()) for name in self._tiers}
         with self._changing:
-            return self._exchange({name: one for name, one in wanted.items() if one != self._tiers[name].wanted})
+            return self._exchange(
+                {name: one for name, one in wanted.items() if one != self._tiers[name].wanted}
+            )
 
     def renewed(self) -> None:
         """Connect anew, with the certificate that is on disk now."""
@@ -150,8 +150,8 @@ class DeviceModels:
         for name, wanted in settings.models.items():
             if name not in self._tiers and wanted != ModelSettings():
                 return (
-                    f"{name} answers on the device alone, so that there is no threshold to set; its samples may "
-                    f'not leave: leaves = "samples" and cloud = … in its configuration'
+                    f"{name} answers on the device alone and has no threshold. To let its samples go up, its "
+                    f'configuration needs cloud = … and leaves = "samples"'
                 )
         return ""
 

@@ -82,7 +82,7 @@ class Tiered:
         send: Send | str = Send.AUTO,
         label_map: Mapping[str, str] | None = None,
         confidence: ConfidenceFn | None = None,
-        owner: Owner | str | None = None,
+        owner: Owner | None = None,
     ) -> None:
         functions(on_correction=on_correction, to_cloud=to_cloud, confidence=confidence)
         if not isinstance(breaker, BreakerLimits | None):
@@ -109,7 +109,7 @@ class Tiered:
         self._corrections = Corrections(on_correction)
         if owner is None:
             owner = Owner.CODE if file is None else Owner.FILE
-        self._judge = Judge(policy, choice(Owner, "owner", owner), edge.spec)
+        self._judge = Judge(policy, owner, edge.spec)
         self._following: Following | None = None
         if file is not None or spot_check is not None or policy.personal is not None:
             from halocline.edge.following import follow  # a start that watches nothing need not load it

@@ -1,4 +1,4 @@
-"""Read an agent's configuration: TOML, each key with its unit, range and default, or an environment variable."""
+"""Read an agent's configuration: TOML or environment variables, each key with its unit, range and default."""
 
 import os
 import re
@@ -47,8 +47,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: `agent.sock` in the state folder."""
     max_queue: int = 256
     poll_s: float = 60.0
-    models: dict[str, ModelConfig] = {}  # noqa: RUF012 - msgspec gives each its own
-    sources: dict[str, str] = {}  # noqa: RUF012
+    models: dict[str, ModelConfig] = {}
+    sources: dict[str, str] = {}
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,6 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     above: float | None = None
     choices: tuple[str, ...] = ()
-    required: bool = False
 
     @property
     def span(self) -> str:
@@ -70,7 +69,13 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
             return ", ".join(self.choices)
         if self.above is not None:
             return f"above {self.above:g}, {self.high:g} at most"
-        return f"[{self.low:g}, {self.high:g}]" if self.low is not None else ""
+        return f"in [{self.low:g}, {self.high:g}]" if self.low is not None else ""
+
+    def allows(self, value: float) -> bool:
+        """Whether a number lies in the range."""
+        if self.above is not None and value <= self.above:
+            return False
+        return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
 
 
 AGENT_KEYS: Final = {
@@ -79,7 +84,9 @@ AGENT_KEYS: Final = {
         unit="unix:PATH or 127.0.0.1:PORT",
         about="Where local programs ask; by default agent.sock in the state folder.",
     ),
-    "max_queue": Key(kind=int, unit="requests", low=1, high=65_536, about="More at once are refused with 429."),
+    "max_queue": Key(
+        kind=int, unit="requests", low=1, high=65_536, about="More at once are refused with 429."
+    ),
 }
 HUB_KEYS: Final = {
     "poll_s": Key(
@@ -87,7 +94,7 @@ HUB_KEYS: Final = {
     )
 }
 MODEL_KEYS: Final = {
-    "edge": Key(kind=str, unit="path", about="The model on this device, ONNX.", required=True),
+    "edge": Key(kind=str, unit="path", about="The model on this device, ONNX."),
     "cloud": Key(
         kind=str,
         unit="hub:NAME, https://HOST:PORT/v2/models/NAME, or a path",
@@ -95,7 +102,11 @@ MODEL_KEYS: Final = {
     ),
     "policy": Key(kind=str, unit="path", about="A policy as made by halocline tune, instead of threshold."),
     "threshold": Key(
-        kind=float, unit="confidence", low=0, high=1, about="Answers less sure than this go up; by default 0.8."
+        kind=float,
+        unit="confidence",
+        low=0,
+        high=1,
+        about="Answers less sure than this go up; by default 0.8.",
     ),
     "deadline_s": Key(
         kind=float,
@@ -120,7 +131,7 @@ MODEL_KEYS: Final = {
 }
 
 
-def read_agent_file(path: str | os.PathLike[str], environment: Mapping[str, str] = {}) -> AgentConfig:  # noqa: B006
+def read_agent_file(path: str | os.PathLike[str], environment: Mapping[str, str] = {}) -> AgentConfig:
     """The configuration in that file, variables of the environment before it.
 
     `HALOCLINE_AGENT_LISTEN` stands for `listen` in `[agent]`, `HALOCLINE_HUB_POLL_S` for `poll_s` in `[hub]`,
@@ -189,7 +200,7 @@ def _model(at: str, read: dict[str, Any], folder: Path) -> ModelConfig:
     if "edge" not in read:
         raise Misconfigured("HAL-728", f'[{at}] has no edge. Say which model: edge = "model.onnx"')
     if "policy" in read and "threshold" in read:
-        raise Misconfigured("HAL-728", f"[{at}] has policy and threshold; keep one, who owns it must be clear")
+        raise Misconfigured("HAL-728", f"[{at}] has policy and threshold; keep the one that counts")
     for key in ("edge", "policy", "labels", "cloud"):
         value = read.get(key)
         if value is not None and not value.startswith("hub:") and "://" not in value:
@@ -233,21 +244,23 @@ def _checked(at: str, value: Any, key: Key) -> Any:
     if not isinstance(value, key.kind) or isinstance(value, bool):
         what = {str: "text", int: "a whole number", float: "a number"}[key.kind]
         raise Misconfigured("HAL-728", f"{at} must be {what} ({key.unit}), got {value!r}")
-    if key.choices and value not in key.choices:
+    if isinstance(value, str):
+        if key.choices and value not in key.choices:
+            near = _near(value, key.choices)
+            raise Misconfigured("HAL-728", f"{at} must be one of {key.span}, got {value!r}. {near}")
+    elif isinstance(value, int | float) and not key.allows(value):
         raise Misconfigured(
-            "HAL-728", f"{at} must be one of {key.span}, got {value!r}. {_near(value, key.choices)}".rstrip()
+            "HAL-728", f"{at} must be {key.span} ({key.unit}), got {value!r}{_unit_hint(value, key)}"
         )
-    low = key.low if key.above is None else key.above
-    if low is not None and key.high is not None:
-        is_inside = (low < value if key.above is not None else low <= value) and value <= key.high
-        if not is_inside:
-            hint = ""
-            if key.unit == "confidence" and 1 < value <= 100:
-                hint = f". Did you mean {value / 100:g}?"
-            elif key.unit == "seconds" and value > key.high:
-                hint = f". It is in seconds: did you mean {value / 1000:g}?"
-            raise Misconfigured("HAL-728", f"{at} must be in {key.span} ({key.unit}), got {value!r}{hint}")
     return value
+
+
+def _unit_hint(value: float, key: Key) -> str:
+    """What was probably meant by a number in another unit."""
+    for unit, part in (("confidence", 100), ("seconds", 1000)):
+        if key.unit == unit and value > 1 and key.allows(value / part):
+            return f". Did you mean {value / part:g}?"
+    return ""
 
 
 def _known(at: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
@@ -276,7 +289,9 @@ def _parsed(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
         why = "does not exist" if isinstance(exc, FileNotFoundError) else f"cannot be read: {exc.strerror}"
-        raise Misconfigured("HAL-728", f"{file} {why}. Have one written: halocline agent config --example") from None
+        raise Misconfigured(
+            "HAL-728", f"{file} {why}. Have one written: halocline agent config --example"
+        ) from None
     except UnicodeDecodeError:
         raise Misconfigured("HAL-728", f"{file} is not text; expected a configuration in TOML") from None
     except tomllib.TOMLDecodeError as exc:
