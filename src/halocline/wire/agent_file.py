@@ -82,7 +82,7 @@ AGENT_KEYS: Final = {
     "listen": Key(
         kind=str,
         unit="unix:PATH or 127.0.0.1:PORT",
-        about="Where local programs ask; by default agent.sock in the state folder.",
+        about="Where local programs ask; by default agent.sock in the state folder:",
     ),
     "max_queue": Key(
         kind=int, unit="requests", low=1, high=65_536, about="More at once are refused with 429."
@@ -90,43 +90,43 @@ AGENT_KEYS: Final = {
 }
 HUB_KEYS: Final = {
     "poll_s": Key(
-        kind=float, unit="seconds", low=1, high=86_400, about="How often the hub is asked what it wants."
+        kind=float, unit="seconds", low=1, high=86_400, about="How often the hub is asked what it wants:"
     )
 }
 MODEL_KEYS: Final = {
-    "edge": Key(kind=str, unit="path", about="The model on this device, ONNX."),
+    "edge": Key(kind=str, unit="path", about="The model on this device, ONNX:"),
     "cloud": Key(
         kind=str,
         unit="hub:NAME, https://HOST:PORT/v2/models/NAME, or a path",
-        about="The larger model; hub:NAME is one that our hub serves.",
+        about="The larger model, by default none; hub:NAME is one that our hub serves:",
     ),
-    "policy": Key(kind=str, unit="path", about="A policy as made by halocline tune, instead of threshold."),
+    "policy": Key(kind=str, unit="path", about="A policy as made by halocline tune, instead of a threshold:"),
     "threshold": Key(
         kind=float,
         unit="confidence",
         low=0,
         high=1,
-        about="Answers less sure than this go up; by default 0.8.",
+        about="Answers less sure than this go up; 0.8 by default:",
     ),
     "deadline_s": Key(
         kind=float,
         unit="seconds",
         above=0,
         high=3600,
-        about="A request is answered in this time, by the edge model at the latest.",
+        about="A request is answered in this time, if need be by the edge model; 0.3 by default:",
     ),
     "leaves": Key(
         kind=str,
         unit="a word",
         choices=LEAVES,
-        about="What may leave this device; only samples lets a request go up.",
+        about="What may leave this device; only samples lets a request go up, nothing is the default:",
     ),
-    "labels": Key(kind=str, unit="path", about="Class names, one a line, where the model has none."),
+    "labels": Key(kind=str, unit="path", about="Class names, one a line, where the model has none:"),
     "scores": Key(
         kind=str,
         unit="a word",
         choices=("probabilities", "logits", "log_probabilities"),
-        about="What the model's scores are, where it does not say.",
+        about="What the model's scores are, where it does not say:",
     ),
 }
 
@@ -168,8 +168,7 @@ def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud") -> str:
     ):
         parts.append(f"\n[{table}]")
         for name, key in keys.items():
-            span = f" {key.span}." if key.span else ""
-            parts.append(f"# {key.about} {key.unit[:1].upper()}{key.unit[1:]}.{span}")
+            parts.append(f"# {key.about} {key.unit}{', ' if key.span else ''}{key.span}.")
             value = given.get(name)
             parts.append(f"# {name} =" if value is None else f"{name} = {literal(value)}")
     return "\n".join(parts) + "\n"
