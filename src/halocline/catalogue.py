@@ -352,4 +352,49 @@ CATALOGUE: dict[str, Entry] = {
         "The hub, or something before it, answered with an error status.",
         "Read its message, which is part of this one.",
     ),
+    "HAL-741": Entry(
+        "Nothing at this address of the hub",
+        "The door of the hub has no such path, or a name in it is none; its doors have different paths.",
+        "Check the port: 8443 is for devices, 8444 for people, 8445 for joining.",
+    ),
+    "HAL-742": Entry(
+        "A message too large for the hub",
+        "The body of a request has more bytes than any message has.",
+        "Send less at once; a device's certificate request has 500 bytes.",
+    ),
+    "HAL-743": Entry(
+        "Too many requests from one address",
+        "The joining door, and refused sign-ins, are limited for each address.",
+        "Wait for the seconds that Retry-After says; many devices behind one address join one after another.",
+    ),
+    "HAL-744": Entry(
+        "A hub's state folder that is in use",
+        "Another hub process holds the lock of this state folder, and its database is a file in it.",
+        "Stop the other process, give another --state, or let them share a PostgreSQL by --database.",
+    ),
+    "HAL-745": Entry(
+        "A hub's state folder that cannot be used",
+        "The folder cannot be made, read or written, or a part of what a hub keeps there is missing.",
+        "Give a folder that this user may write, or restore the backup of this one.",
+    ),
+    "HAL-746": Entry(
+        "Changed meanwhile",
+        "Someone else changed the same thing between reading and writing; nothing was changed by this call.",
+        "Look at it again, and repeat the change if it is still wanted.",
+    ),
+    "HAL-747": Entry(
+        "Not in this state",
+        "The device is in a state in which this cannot be done, such as setting a revoked one.",
+        "See halocline device show DEVICE for its state.",
+    ),
+    "HAL-748": Entry(
+        "No such device",
+        "The hub knows no device with that id.",
+        "See halocline device list for the ids.",
+    ),
+    "HAL-749": Entry(
+        "The hub failed",
+        "A request met an error that the hub has no name for; nothing was changed.",
+        "Look into the log of the hub process.",
+    ),
 }

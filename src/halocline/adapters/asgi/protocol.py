@@ -4,6 +4,7 @@ import time
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from halocline.wire import oip
@@ -18,10 +19,28 @@ WHOLE_ANSWER: Final = "halocline.whole_answer"
 """The ASGI extension by which an application hands over a whole answer as bytes, status line included."""
 
 
-def limited_protocol(max_connections: int) -> type[HttpToolsProtocol]:
-    """The protocol class for a server that holds at most so many connections."""
+CONNECTION: Final = "connection"
+"""Where in a scope's `state` an application finds the `Connection`, if its server tells of them."""
 
-    class Limited(LimitedProtocol):
+
+class Connection(msgspec.Struct, gc=False):
+    """What is known of a connection, for as long as it lasts."""
+
+    opened_s: float
+    """Seconds since 1970."""
+    certificate: bytes | None
+    """The other side's, DER, whose chain and key the handshake has checked; None where it showed none."""
+    facts: Any = None
+    """What an application read from it and keeps."""
+
+
+def limited_protocol(max_connections: int, *, tells: bool = False) -> type[HttpToolsProtocol]:
+    """The protocol class for a server that holds at most so many connections.
+
+    With `tells`, each request's scope carries its `Connection`.
+    """
+
+    class Limited(TellingProtocol if tells else LimitedProtocol):  # type: ignore[misc]  # one of two known
         limit = max_connections
 
     return Limited
@@ -112,6 +131,17 @@ class LimitedProtocol(HttpToolsProtocol):
             head.append(b"retry-after: %b" % retry_after)
         self.transport.write(b"\r\n".join([*head, b"", body]))
         self.transport.close()
+
+
+class TellingProtocol(LimitedProtocol):
+    """The same, and its application learns of the connection itself, from the TLS object alone."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, and note whose it is and since when."""
+        tls = transport.get_extra_info("ssl_object")
+        certificate = None if tls is None else tls.getpeercert(True)
+        self.app_state = {**self.app_state, CONNECTION: Connection(time.time(), certificate)}
+        super().connection_made(transport)
 
 
 def _answer_whole(protocol: LimitedProtocol, cycle: RequestResponseCycle, answer: bytes) -> bool:

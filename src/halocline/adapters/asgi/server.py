@@ -1,19 +1,26 @@
 """Run the application under uvicorn: announce where it listens, drain on SIGTERM, stop."""
 
+import asyncio
+import contextlib
+import signal
 import socket
+import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import FrameType
-from typing import Final
+from typing import Final, TypeAlias
 
 import uvicorn
 
-from halocline.adapters.asgi.answers import LOG
-from halocline.adapters.asgi.app import App
+from halocline.adapters.asgi.answers import LOG, Receive, Scope, Send
 from halocline.adapters.asgi.listen import Listen, cannot_listen
 from halocline.adapters.asgi.protocol import LimitedProtocol, limited_protocol
 from halocline.adapters.asgi.tls import server_context
+from halocline.errors import HaloclineError
 from halocline.serving.admission import Admission
+
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_S: Final = 75
@@ -24,14 +31,19 @@ _CLOSE_S: Final = 5
 
 
 class Server(uvicorn.Server):
-    """Serves on a socket that is already bound; the first signal drains it, the second ends it at once."""
+    """Serves on a socket that is already bound; the first signal drains it, the second ends it at once.
+
+    A `context` is used instead of the files in `listen`; with `tells`, the application learns of connections.
+    """
 
     def __init__(
         self,
-        app: App,
+        app: Application,
         admission: Admission,
         listen: Listen,
         *,
+        context: ssl.SSLContext | None = None,
+        tells: bool = False,
         max_connections: int = 1024,
         drain_s: float = 30.0,
         on_started: Callable[[], None] = lambda: None,
@@ -42,12 +54,13 @@ class Server(uvicorn.Server):
         self._on_started = on_started
         self.abandoned = 0
         """Requests that were inside when the server stopped all the same."""
-        context = None if listen.tls is None else server_context(listen.tls)
+        if context is None and listen.tls is not None:
+            context = server_context(listen.tls)
         super().__init__(
             uvicorn.Config(
                 app,
                 interface="asgi3",
-                http=limited_protocol(max_connections),
+                http=limited_protocol(max_connections, tells=tells),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -104,3 +117,56 @@ def run(server: Server, listen: Listen, bound: socket.socket) -> None:
         server.run([bound])
     except OSError as error:
         raise cannot_listen(listen, error) from error
+
+
+def run_all(
+    servers: Sequence[tuple[Server, Listen, socket.socket]], beside: Callable[[], Awaitable[None]]
+) -> None:
+    """Serve on several sockets in one loop until all are drained; `beside` runs as long.
+
+    A signal reaches each of them. Raises as `run` does; where one cannot go on, none does.
+    """
+    with asyncio.Runner(loop_factory=servers[0][0].config.get_loop_factory()) as runner:
+        runner.run(_serve_all(servers, beside))
+
+
+async def _serve_all(
+    servers: Sequence[tuple[Server, Listen, socket.socket]], beside: Callable[[], Awaitable[None]]
+) -> None:
+    async def one(server: Server, listen: Listen, bound: socket.socket) -> None:
+        try:
+            await server._serve([bound])
+        except OSError as error:
+            raise cannot_listen(listen, error) from error
+
+    task = asyncio.ensure_future(beside())
+    try:
+        with _signals_to([server for server, _, _ in servers]):
+            async with asyncio.TaskGroup() as group:
+                for each in servers:
+                    group.create_task(one(*each))
+    except* HaloclineError as errors:
+        raise errors.exceptions[0] from None
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.contextmanager
+def _signals_to(servers: Sequence[Server]) -> Iterator[None]:
+    """SIGINT and SIGTERM go to each of these; where this is not the main thread, to nobody."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for server in servers:
+            server.handle_exit(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""The hub's three doors over HTTP: devices, people, joining."""

@@ -1,0 +1,144 @@
+"""What the hub wants of a device and what the device says became of it."""
+
+import math
+from typing import Final
+
+import msgspec
+
+from halocline.errors import Rejected, Transient
+from halocline.fleet import (
+    AuditEntry,
+    Desired,
+    Device,
+    DeviceState,
+    ModelSettings,
+    Reported,
+    Settings,
+)
+from halocline.hub.naming import check_name
+from halocline.hub.store import Store, Transaction
+
+MAX_MODELS: Final = 64
+"""The most model pairs that one device is told of, or tells of."""
+MAX_REASON_CHARS: Final = 500
+MIN_POLL_S: Final = 1.0
+MAX_POLL_S: Final = 86_400.0
+MAX_DEADLINE_S: Final = 600.0
+
+
+def merged(settings: Settings, change: Settings) -> Settings:
+    """The settings with a change laid over them: what the change leaves None stays as it is."""
+    models = dict(settings.models)
+    for name, wanted in change.models.items():
+        known = models.get(name, ModelSettings())
+        models[name] = ModelSettings(
+            threshold=known.threshold if wanted.threshold is None else wanted.threshold,
+            deadline_s=known.deadline_s if wanted.deadline_s is None else wanted.deadline_s,
+        )
+    return Settings(models=models, poll_s=settings.poll_s if change.poll_s is None else change.poll_s)
+
+
+def check(settings: Settings) -> None:
+    """Raise Rejected (HAL-101, HAL-102) for a value that no device can use."""
+    if len(settings.models) > MAX_MODELS:
+        raise Rejected("HAL-101", f"{len(settings.models)} models are set; a device takes {MAX_MODELS}")
+    for name, wanted in settings.models.items():
+        check_name("model", name)
+        _check_threshold(name, wanted.threshold)
+        _check_range(f"the deadline_s of {name}", wanted.deadline_s, 0.001, MAX_DEADLINE_S)
+    _check_range("poll_s", settings.poll_s, MIN_POLL_S, MAX_POLL_S)
+
+
+def set_desired(
+    store: Store, device_id: str, change: Settings, *, actor: str, reason: str, now_s: float
+) -> Desired:
+    """Lay a change over what is desired; a new generation exactly where something changed.
+
+    Raises Rejected: HAL-101, HAL-102 (a value), HAL-747 (the device is out), HAL-748 (there is none).
+    """
+    check(change)
+    with store.change() as tx:
+        device = present(tx, device_id)
+        if device.state in (DeviceState.REVOKED, DeviceState.REPLACED):
+            raise Rejected("HAL-747", f"{device_id} is {device.state}: it is told nothing any more")
+        before = tx.twin(device_id).desired
+        settings = merged(before.settings, change)
+        check(settings)
+        if settings == before.settings:
+            return before
+        after = Desired(generation=before.generation + 1, settings=settings)
+        if not tx.put_desired(device_id, after):
+            raise Transient("HAL-746", f"{device_id} was changed by someone else meanwhile: try again")
+        tx.append(
+            AuditEntry(
+                at_s=now_s,
+                actor=actor,
+                action="twin.set",
+                object=device_id,
+                reason=reason,
+                details={"generation": after.generation, "change": msgspec.to_builtins(change)},
+            )
+        )
+        return after
+
+
+def report(store: Store, device_id: str, reported: Reported, *, now_s: float) -> Reported:
+    """Keep what a device says of itself, under the hub's time.
+
+    Raises Rejected: HAL-101, HAL-102 (a value), HAL-748 (there is no such device).
+    """
+    if len(reported.models) > MAX_MODELS:
+        raise Rejected("HAL-101", f"{len(reported.models)} models are reported; the hub keeps {MAX_MODELS}")
+    for name in reported.models:
+        check_name("model", name)
+    if reported.generation < 0 or reported.boot < 0:
+        raise Rejected("HAL-101", "generation and boot of a report must be 0 or more")
+    kept = msgspec.structs.replace(reported, at_s=now_s, reason=reported.reason[:MAX_REASON_CHARS])
+    with store.change() as tx:
+        present(tx, device_id)
+        before = tx.twin(device_id).reported
+        tx.put_reported(device_id, kept)
+        tx.touch(device_id, seen_s=now_s, boot=kept.boot)
+        if before is None or (before.generation, before.state) != (kept.generation, kept.state):
+            tx.append(
+                AuditEntry(
+                    at_s=now_s,
+                    actor=f"device:{device_id}",
+                    action="twin.report",
+                    object=device_id,
+                    outcome="done",
+                    reason=kept.reason,
+                    details={"generation": kept.generation, "state": str(kept.state)},
+                )
+            )
+    return kept
+
+
+def present(tx: Transaction, device_id: str) -> Device:
+    """The device. Raises Rejected (HAL-748) where there is none."""
+    device = tx.device(device_id)
+    if device is None:
+        raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
+    return device
+
+
+def etag(generation: int) -> str:
+    """The entity tag of a generation (RFC 9110, section 8.8.3)."""
+    return f'"{generation}"'
+
+
+def is_known(generation: int, if_none_match: str) -> bool:
+    """Whether a client that sent this `If-None-Match` has the generation already."""
+    return etag(generation) in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+
+
+def _check_threshold(name: str, threshold: float | None) -> None:
+    if threshold is None or 0 <= threshold <= 1:
+        return
+    meant = f". Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
+    raise Rejected("HAL-101", f"the threshold of {name} must be in [0, 1], got {threshold:g}{meant}")
+
+
+def _check_range(what: str, value: float | None, least: float, most: float) -> None:
+    if value is not None and not (math.isfinite(value) and least <= value <= most):
+        raise Rejected("HAL-101", f"{what} must be in [{least:g}, {most:g}] s, got {value:g}")
