@@ -36,7 +36,7 @@ def test_the_table_here_names_every_role_and_every_action() -> None:
     assert set(TABLE) == set(Role) == set(RIGHTS)
 
 
-@pytest.mark.parametrize(("role", "at"), product(Role, range(len(ACTIONS))))
+@pytest.mark.parametrize(("role", "at"), list(product(Role, range(len(ACTIONS)))))
 def test_a_role_may_do_what_the_table_says_and_nothing_else(role: Role, at: int) -> None:
     assert may(role, ACTIONS[at]) is (TABLE[role].split()[at] == "yes")
 

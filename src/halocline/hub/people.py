@@ -34,7 +34,7 @@ def digest_of(token: str) -> str:
 def authenticate(store: Store, token: str, now_s: float) -> tuple[Person, Token]:
     """Whose token this is, and what the hub knows of it. Raises Untrusted (HAL-751)."""
     if not token.startswith(PREFIX):
-        raise Untrusted("HAL-751", f"a token of a hub begins with {PREFIX}. Try: halocline login URL")
+        raise Untrusted("HAL-751", f"a hub's token, which begins with {PREFIX}, was expected as Bearer")
     digest = digest_of(token)
     with store.look() as tx:
         known = tx.token(digest)
@@ -104,8 +104,8 @@ def add_person(store: Store, person: Person, *, by: Person, reason: str, now_s: 
         _note(tx, by, "user.add", person.name, reason=reason, now_s=now_s, details=details)
 
 
-def remove_person(store: Store, name: str, *, by: Person, reason: str, now_s: float) -> None:
-    """Send someone away with all their tokens. Raises Rejected (HAL-753, HAL-754)."""
+def remove_person(store: Store, name: str, *, by: Person, reason: str, now_s: float) -> Person:
+    """Send someone away with all their tokens; who it was. Raises Rejected (HAL-753, HAL-754)."""
     with store.change() as tx:
         person = _known(tx, name)
         admins = [each for each in tx.people() if each.role is Role.ADMIN]
@@ -113,6 +113,7 @@ def remove_person(store: Store, name: str, *, by: Person, reason: str, now_s: fl
             raise Rejected("HAL-754", f"{name} is the only admin: add another one first")
         tx.remove_person(name)
         _note(tx, by, "user.remove", name, reason=reason, now_s=now_s)
+        return person
 
 
 def everyone(store: Store) -> list[Person]:

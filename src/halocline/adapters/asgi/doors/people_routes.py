@@ -1,0 +1,125 @@
+"""The people's door where it is about people themselves: who one is, who else there is, and tokens."""
+
+import secrets
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import msgspec
+
+from halocline.adapters.asgi.answers import Answer
+from halocline.adapters.asgi.doors.door import Call, reply
+from halocline.decide.rights import Action
+from halocline.errors import Rejected
+from halocline.fleet import Person, Token
+from halocline.hub import people as hub_people
+from halocline.hub.store import Store
+from halocline.wire import channel
+from halocline.wire import people as wire
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks, and by which token."""
+
+    person: Person
+    token: Token
+
+
+Handler: TypeAlias = Callable[[Store, Caller, Call, float], Answer]
+"""Answers a person's call at that time; the right was looked at before."""
+
+_BEARER: Final = "bearer "
+
+
+def caller_of(store: Store, call: Call, now_s: float) -> Caller:
+    """Who asks, by the token of the call (RFC 6750). Raises Untrusted (HAL-751)."""
+    stated = call.headers.get("authorization", "")
+    token = stated[len(_BEARER) :].strip() if stated.lower().startswith(_BEARER) else ""
+    return Caller(*hub_people.authenticate(store, token, now_s))
+
+
+def me(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+    """GET /v1/me"""
+    person = caller.person
+    return reply(
+        wire.MeReply(name=person.name, role=person.role, site=person.site, expires_s=caller.token.expires_s)
+    )
+
+
+def list_people(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+    """GET /v1/people"""
+    return reply(wire.PeopleReply(people=hub_people.everyone(store)))
+
+
+def add_person(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+    """POST /v1/people"""
+    asked = channel.decode(call.body, wire.PersonRequest)
+    person = Person(name=asked.name, role=asked.role, site=asked.site)
+    hub_people.add_person(store, person, by=caller.person, reason=asked.reason, now_s=now_s)
+    return reply(wire.PersonReply(person=person), 201)
+
+
+def remove_person(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+    """POST /v1/people/{name}/remove"""
+    asked = channel.decode(call.body or b"{}", wire.ReasonRequest)
+    person = hub_people.remove_person(
+        store, call.named[0], by=caller.person, reason=asked.reason, now_s=now_s
+    )
+    return reply(wire.PersonReply(person=person))
+
+
+def list_tokens(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+    """GET /v1/tokens?person=NAME"""
+    names = call.query.get("person", [caller.person.name])
+    if len(names) != 1:
+        raise Rejected("HAL-102", f"one person at a time, got {len(names)}; * is everyone")
+    name = None if names[0] == "*" else names[0]
+    return reply(wire.TokensReply(tokens=hub_people.tokens_of(store, name, by=caller.person, now_s=now_s)))
+
+
+def create_token(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+    """POST /v1/tokens"""
+    asked = channel.decode(call.body, wire.TokenRequest)
+    text, token = hub_people.create_token(
+        store,
+        asked.person or caller.person.name,
+        asked.ttl_s,
+        secrets.token_bytes(hub_people.SECRET_BYTES),
+        by=caller.person,
+        by_token=caller.token,
+        reason=asked.reason,
+        now_s=now_s,
+    )
+    return reply(wire.TokenReply(token=text, known=token), 201)
+
+
+def revoke_token(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+    """POST /v1/tokens/{digest}/revoke"""
+    asked = channel.decode(call.body or b"{}", wire.ReasonRequest)
+    token = hub_people.revoke_token(store, call.named[0], by=caller.person, reason=asked.reason, now_s=now_s)
+    return reply(wire.TokenReply(known=token))
+
+
+PEOPLE_ROUTES: Final[tuple[tuple[str, str, Action, Handler], ...]] = (
+    ("GET", "/v1/me", Action.HUB_SEE, me),
+    ("GET", "/v1/people", Action.PEOPLE_MANAGE, list_people),
+    ("POST", "/v1/people", Action.PEOPLE_MANAGE, add_person),
+    ("POST", "/v1/people/{name}/remove", Action.PEOPLE_MANAGE, remove_person),
+    ("GET", "/v1/tokens", Action.TOKEN_OWN, list_tokens),
+    ("POST", "/v1/tokens", Action.TOKEN_OWN, create_token),
+    ("POST", "/v1/tokens/{digest}/revoke", Action.TOKEN_OWN, revoke_token),
+)
+"""Method, path, the right that it takes, and who answers."""
+
+
+def guarded(
+    store: Store, clock: Callable[[], float], action: Action, handler: Handler
+) -> Callable[[Call], Answer]:
+    """The handler behind its right: it answers those who are known and may."""
+
+    def answer(call: Call) -> Answer:
+        now_s = clock()
+        caller = caller_of(store, call, now_s)
+        hub_people.demand(store, caller.person, action, now_s=now_s, object="/".join(call.named))
+        return handler(store, caller, call, now_s)
+
+    return answer
