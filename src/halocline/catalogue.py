@@ -352,6 +352,46 @@ CATALOGUE: dict[str, Entry] = {
         "The hub, or something before it, answered with an error status.",
         "Read its message, which is part of this one.",
     ),
+    "HAL-711": Entry(
+        "An invite that cannot be read",
+        "The text is no invite, a part of it is missing or mistyped, or a newer Halocline made it.",
+        "Copy the whole of what `halocline device invite` printed; it begins with hc1. and has one line.",
+    ),
+    "HAL-712": Entry(
+        "A certificate request that is not taken",
+        "It is damaged, not signed by its own key, for another key than the device's, or the key is weak.",
+        "Let `halocline agent join` make it; keys are P-256, P-384 or Ed25519.",
+    ),
+    "HAL-713": Entry(
+        "An invite that does not let this device in",
+        "The hub does not know it, it has expired or is used up, or the device's serial is not on its list.",
+        "Ask for a new one: `halocline device invite`.",
+    ),
+    "HAL-714": Entry(
+        "A device that is out",
+        "It was revoked, or another device was put in its place; its key lets it in no more.",
+        "Remove its state folder, and join it anew with a new invite.",
+    ),
+    "HAL-715": Entry(
+        "A certificate that does not pass any more",
+        "It has expired, a newer one is in use, or the hub does not know it.",
+        "The agent comes home by itself with its key; where the hub does not know the key, join anew.",
+    ),
+    "HAL-716": Entry(
+        "A device that waits to be accepted",
+        "It asked to join without an invite, or comes home later than the grace time allows.",
+        "Compare its code, then `halocline device accept DEVICE`.",
+    ),
+    "HAL-717": Entry(
+        "No proof that this is the known device",
+        "The nonce is another hub's, older than a minute or used, or the signature is another key's.",
+        "Ask for a new nonce and sign that; check that the state folder is this device's own.",
+    ),
+    "HAL-718": Entry(
+        "A hub's authority that cannot be opened",
+        "The passphrase is wrong, a file of it is missing or damaged, or its certificate has ended.",
+        "Give the right --ca-passphrase, or restore the folder `ca` from a backup.",
+    ),
     "HAL-741": Entry(
         "Nothing at this address of the hub",
         "The door of the hub has no such path, or a name in it is none; its doors have different paths.",
