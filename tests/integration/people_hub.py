@@ -11,17 +11,18 @@ from typing import NamedTuple
 
 from doors import authority
 
-from halocline.adapters.asgi.doors.door import Door, Route
-from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES, guarded
+from halocline.adapters.asgi.doors.hub import Hub
+from halocline.adapters.asgi.doors.people_door import people_door
 from halocline.adapters.asgi.listen import Listen, opened
 from halocline.adapters.asgi.server import Server, run
 from halocline.adapters.asgi.tls import Tls
+from halocline.adapters.certificates.authority import CertificateAuthority
 from halocline.hub.people import first_admin
 from halocline.serving.admission import Admission
 from memory_store import MemoryStore
 
 
-class Hub(NamedTuple):
+class Running(NamedTuple):
     """What runs, and how an admin comes in."""
 
     url: str
@@ -29,12 +30,13 @@ class Hub(NamedTuple):
     fingerprint: str
     token: Path
     store: MemoryStore
+    authority: CertificateAuthority
 
 
 @contextlib.contextmanager
 def people_hub(
     folder: Path, *, clock: Callable[[], float] = time.time, port: int = 0, store: MemoryStore | None = None
-) -> Iterator[Hub]:
+) -> Iterator[Running]:
     """A hub until the block ends."""
     mine = authority(folder, "hub")
     store = store or MemoryStore()
@@ -43,22 +45,30 @@ def people_hub(
     text = first_admin(store, os.urandom(32), now_s=clock())
     if text is not None:
         token.write_text(text + "\n")
-    routes = [
-        Route(method, path, guarded(store, clock, action, handler))
-        for method, path, action, handler in PEOPLE_ROUTES
-    ]
+    signs = CertificateAuthority.open(folder / "ca", now_s=clock())
+    hub = Hub(
+        store=store,
+        authority=signs,
+        clock=clock,
+        channel_url="https://localhost:8443",
+        join_url="https://localhost:8445",
+        database="sqlite",
+        models=("cloud",),
+    )
     admission = Admission(max_queue=64, max_body_bytes=1 << 16, max_held_bytes=1 << 20)
     admission.ready = True
     listen = Listen(port=port, tls=Tls(mine.chain, mine.key))
     started = threading.Event()
     with ThreadPoolExecutor(4) as pool, opened(listen) as bound:
-        door = Door(routes, admission, pool)
+        door = people_door(hub, admission, pool)
         server = Server(door, admission, listen, tells=True, on_started=started.set)
         thread = threading.Thread(target=run, args=(server, listen, bound))
         thread.start()
         assert started.wait(30)
         try:
-            yield Hub(f"https://localhost:{bound.getsockname()[1]}", ca, mine.fingerprint, token, store)
+            yield Running(
+                f"https://localhost:{bound.getsockname()[1]}", ca, mine.fingerprint, token, store, signs
+            )
         finally:
             server.drain()
             thread.join(30)

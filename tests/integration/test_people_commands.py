@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from people_hub import people_hub
+from terminal import Terminal
 
-from halocline.cli import NOT_TRUSTED, TRY_AGAIN, WRONG_USE, main
+from halocline.cli import NOT_TRUSTED, TRY_AGAIN, WRONG_USE
 
 
 @pytest.fixture
@@ -25,32 +26,12 @@ def hub(tmp_path, config):
 
 @pytest.fixture
 def says(capsys):
-    """Run a command that must do well; what it prints."""
-
-    def run(*words: str) -> str:
-        capsys.readouterr()
-        code = main(words)
-        printed = capsys.readouterr()
-        assert code == 0, printed.err
-        assert not printed.err
-        return printed.out.strip()
-
-    return run
+    return Terminal(capsys).says
 
 
 @pytest.fixture
 def fails(capsys):
-    """Run a command that must fail with this exit code; its one line."""
-
-    def run(code: int, *words: str) -> str:
-        capsys.readouterr()
-        assert main(words) == code
-        printed = capsys.readouterr()
-        assert not printed.out
-        assert printed.err.count("\n") == 1
-        return printed.err
-
-    return run
+    return Terminal(capsys).fails
 
 
 def login(hub, token: str | None = None, *more: str) -> list[str]:

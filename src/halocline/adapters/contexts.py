@@ -68,7 +68,9 @@ def choose(hub: str | None) -> tuple[str, Context]:
 def name_for(url: str) -> str:
     """What a hub is called where nobody says: its host, and its port where another hub has that name."""
     host, _, port = url.removeprefix("https://").rpartition(":")
-    name = host.strip("[]").replace(":", "-") or "hub"
+    name = host.strip("[]").replace(":", "-")
+    if not name[:1].isalnum():  # [::1]
+        name = "hub"
     known = _read().hubs.get(name)
     return name if known is None or known.url == url else f"{name}-{port}"
 

@@ -61,11 +61,16 @@ def wait(
     until_s = time.monotonic() + read_duration("--timeout", timeout)
     with open_hub(hub) as opened:
         while True:
-            there = _there(opened, ids, labels, until)
+            away: Transient | None = None
+            there: list[DeviceReply] = []
+            try:
+                there = _there(opened, ids, labels, until)
+            except Transient as error:  # it may be back before the time is over
+                away = error
             if len(there) >= wanted:
                 break
             if time.monotonic() >= until_s:
-                raise Transient(
+                raise away or Transient(
                     "HAL-758",
                     f"{len(there)} of {wanted} devices are {until} after {timeout}. "
                     "See: halocline device list",
@@ -79,11 +84,8 @@ def wait(
 
 
 def _there(opened: "PeopleDoor", ids: list[str], labels: dict[str, str], until: str) -> "list[DeviceReply]":
-    """The devices that are so far; a hub that is away for a moment is waited for too."""
-    try:
-        found = [opened.device(each) for each in dict.fromkeys(ids)] if ids else opened.devices(labels=labels)
-    except Transient:
-        return []
+    """The devices that are so far."""
+    found = [opened.device(each) for each in dict.fromkeys(ids)] if ids else opened.devices(labels=labels)
     return [each for each in found if is_there(each, until)]
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
+from halocline.adapters.asgi.doors.hub import Hub
 from halocline.decide.rights import Action
 from halocline.errors import Rejected
 from halocline.fleet import Person, Token
@@ -24,8 +25,8 @@ class Caller(msgspec.Struct, frozen=True):
     token: Token
 
 
-Handler: TypeAlias = Callable[[Store, Caller, Call, float], Answer]
-"""Answers a person's call at that time; the right was looked at before."""
+Handler: TypeAlias = Callable[[Hub, Caller, Call], Answer]
+"""Answers a person's call; the right was looked at before."""
 
 _BEARER: Final = "bearer "
 
@@ -37,7 +38,7 @@ def caller_of(store: Store, call: Call, now_s: float) -> Caller:
     return Caller(*hub_people.authenticate(store, token, now_s))
 
 
-def me(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+def me(hub: Hub, caller: Caller, call: Call) -> Answer:
     """GET /v1/me"""
     person = caller.person
     return reply(
@@ -45,57 +46,61 @@ def me(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
     )
 
 
-def list_people(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+def list_people(hub: Hub, caller: Caller, call: Call) -> Answer:
     """GET /v1/people"""
-    return reply(wire.PeopleReply(people=hub_people.everyone(store)))
+    return reply(wire.PeopleReply(people=hub_people.everyone(hub.store)))
 
 
-def add_person(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+def add_person(hub: Hub, caller: Caller, call: Call) -> Answer:
     """POST /v1/people"""
     asked = channel.decode(call.body, wire.PersonRequest)
     person = Person(name=asked.name, role=asked.role, site=asked.site)
-    hub_people.add_person(store, person, by=caller.person, reason=asked.reason, now_s=now_s)
+    hub_people.add_person(hub.store, person, by=caller.person, reason=asked.reason, now_s=hub.clock())
     return reply(wire.PersonReply(person=person), 201)
 
 
-def remove_person(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+def remove_person(hub: Hub, caller: Caller, call: Call) -> Answer:
     """POST /v1/people/{name}/remove"""
     asked = channel.decode(call.body or b"{}", wire.ReasonRequest)
     person = hub_people.remove_person(
-        store, call.named[0], by=caller.person, reason=asked.reason, now_s=now_s
+        hub.store, call.named[0], by=caller.person, reason=asked.reason, now_s=hub.clock()
     )
     return reply(wire.PersonReply(person=person))
 
 
-def list_tokens(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+def list_tokens(hub: Hub, caller: Caller, call: Call) -> Answer:
     """GET /v1/tokens?person=NAME"""
     names = call.query.get("person", [caller.person.name])
     if len(names) != 1:
         raise Rejected("HAL-102", f"one person at a time, got {len(names)}; * is everyone")
     name = None if names[0] == "*" else names[0]
-    return reply(wire.TokensReply(tokens=hub_people.tokens_of(store, name, by=caller.person, now_s=now_s)))
+    return reply(
+        wire.TokensReply(tokens=hub_people.tokens_of(hub.store, name, by=caller.person, now_s=hub.clock()))
+    )
 
 
-def create_token(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+def create_token(hub: Hub, caller: Caller, call: Call) -> Answer:
     """POST /v1/tokens"""
     asked = channel.decode(call.body, wire.TokenRequest)
     text, token = hub_people.create_token(
-        store,
+        hub.store,
         asked.person or caller.person.name,
         asked.ttl_s,
         secrets.token_bytes(hub_people.SECRET_BYTES),
         by=caller.person,
         by_token=caller.token,
         reason=asked.reason,
-        now_s=now_s,
+        now_s=hub.clock(),
     )
     return reply(wire.TokenReply(token=text, known=token), 201)
 
 
-def revoke_token(store: Store, caller: Caller, call: Call, now_s: float) -> Answer:
+def revoke_token(hub: Hub, caller: Caller, call: Call) -> Answer:
     """POST /v1/tokens/{digest}/revoke"""
     asked = channel.decode(call.body or b"{}", wire.ReasonRequest)
-    token = hub_people.revoke_token(store, call.named[0], by=caller.person, reason=asked.reason, now_s=now_s)
+    token = hub_people.revoke_token(
+        hub.store, call.named[0], by=caller.person, reason=asked.reason, now_s=hub.clock()
+    )
     return reply(wire.TokenReply(known=token))
 
 
@@ -109,17 +114,3 @@ PEOPLE_ROUTES: Final[tuple[tuple[str, str, Action, Handler], ...]] = (
     ("POST", "/v1/tokens/{digest}/revoke", Action.TOKEN_OWN, revoke_token),
 )
 """Method, path, the right that it takes, and who answers."""
-
-
-def guarded(
-    store: Store, clock: Callable[[], float], action: Action, handler: Handler
-) -> Callable[[Call], Answer]:
-    """The handler behind its right: it answers those who are known and may."""
-
-    def answer(call: Call) -> Answer:
-        now_s = clock()
-        caller = caller_of(store, call, now_s)
-        hub_people.demand(store, caller.person, action, now_s=now_s, object="/".join(call.named))
-        return handler(store, caller, call, now_s)
-
-    return answer
