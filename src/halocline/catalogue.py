@@ -477,4 +477,24 @@ CATALOGUE: dict[str, Entry] = {
         "What was waited for has not come about within the time given.",
         "Look at the device with `halocline device show`, or wait longer with --timeout.",
     ),
+    "HAL-703": Entry(
+        "The hub's database cannot be used now",
+        "It cannot be reached, is busy for too long, or its disk is full. Nothing was changed.",
+        "Try again; see that the database runs and that its disk has room.",
+    ),
+    "HAL-704": Entry(
+        "A change that contradicts the hub's database",
+        "What was to be written belongs to something else already. Nothing was changed.",
+        "Look at what the message names, and choose another.",
+    ),
+    "HAL-705": Entry(
+        "A database of a newer halocline",
+        "A newer version migrated the hub's database; migrations go forward only.",
+        "Install the newer version again, or restore a backup from before.",
+    ),
+    "HAL-706": Entry(
+        "An unknown kind of database",
+        "A hub keeps its state in a file of SQLite or in PostgreSQL.",
+        "Give --database postgresql://USER@HOST/NAME, or leave it out.",
+    ),
 }

@@ -4,29 +4,18 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-import msgspec
-
 from halocline.fleet import (
     AuditEntry,
     Certificate,
     Desired,
     Device,
     Invite,
+    Link,
     Person,
     Reported,
     Token,
     Twin,
 )
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """An audit entry in its place in a chain; `digest` covers everything above it and `previous`."""
-
-    chain: str
-    number: int
-    entry: AuditEntry
-    previous: str
-    digest: str
 
 
 class Transaction(Protocol):
