@@ -352,6 +352,7 @@ CATALOGUE: dict[str, Entry] = {
         "The hub, or something before it, answered with an error status.",
         "Read its message, which is part of this one.",
     ),
+    ),
     "HAL-711": Entry(
         "An invite that cannot be read",
         "The text is no invite, a part of it is missing or mistyped, or a newer Halocline made it.",
@@ -391,6 +392,23 @@ CATALOGUE: dict[str, Entry] = {
         "A hub's authority that cannot be opened",
         "The passphrase is wrong, a file of it is missing or damaged, or its certificate has ended.",
         "Give the right --ca-passphrase, or restore the folder `ca` from a backup.",
+    ),
+    "HAL-721": Entry(
+        "The hub cannot be reached",
+        "No connection to the hub could be opened, or its answer did not come whole and in time.",
+        "Check the address, the network, the proxy and that the hub runs; then try again.",
+    ),
+    "HAL-722": Entry(
+        "The hub's certificate was not accepted",
+        "Who answers cannot show that it is the hub: its certificate is of an authority that is not known "
+        "here, names another host, or is not valid at this time. A network that inspects TLS looks so too.",
+        "Read who issued the certificate that was seen; ask for an invite of this hub, or for a way past "
+        "the inspection.",
+    ),
+    "HAL-723": Entry(
+        "The hub refused",
+        "The hub, or something before it, answered with an error status.",
+        "Read its message, which is part of this one.",
     ),
     "HAL-741": Entry(
         "Nothing at this address of the hub",
@@ -496,5 +514,6 @@ CATALOGUE: dict[str, Entry] = {
         "An unknown kind of database",
         "A hub keeps its state in a file of SQLite or in PostgreSQL.",
         "Give --database postgresql://USER@HOST/NAME, or leave it out.",
+    ),
     ),
 }
