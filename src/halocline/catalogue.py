@@ -335,23 +335,25 @@ CATALOGUE: dict[str, Entry] = {
         "What came over a door of the hub is no message of that kind, or larger than messages may be.",
         "Use a halocline of the same or a newer version on both ends.",
     ),
-    "HAL-721": Entry(
-        "The hub cannot be reached",
-        "No connection to the hub could be opened, or its answer did not come whole and in time.",
-        "Check the address, the network, the proxy and that the hub runs; then try again.",
+    "HAL-703": Entry(
+        "The hub's database cannot be used now",
+        "It cannot be reached, is busy for too long, or its disk is full. Nothing was changed.",
+        "Try again; see that the database runs and that its disk has room.",
     ),
-    "HAL-722": Entry(
-        "The hub's certificate was not accepted",
-        "Who answers cannot show that it is the hub: its certificate is of an authority that is not known "
-        "here, names another host, or is not valid at this time. A network that inspects TLS looks so too.",
-        "Read who issued the certificate that was seen; ask for an invite of this hub, or for a way past "
-        "the inspection.",
+    "HAL-704": Entry(
+        "A change that contradicts the hub's database",
+        "What was to be written belongs to something else already. Nothing was changed.",
+        "Look at what the message names, and choose another.",
     ),
-    "HAL-723": Entry(
-        "The hub refused",
-        "The hub, or something before it, answered with an error status.",
-        "Read its message, which is part of this one.",
+    "HAL-705": Entry(
+        "A database of a newer halocline",
+        "A newer version migrated the hub's database; migrations go forward only.",
+        "Install the newer version again, or restore a backup from before.",
     ),
+    "HAL-706": Entry(
+        "An unknown kind of database",
+        "A hub keeps its state in a file of SQLite or in PostgreSQL.",
+        "Give --database postgresql://USER@HOST/NAME, or leave it out.",
     ),
     "HAL-711": Entry(
         "An invite that cannot be read",
@@ -494,26 +496,5 @@ CATALOGUE: dict[str, Entry] = {
         "Waited in vain",
         "What was waited for has not come about within the time given.",
         "Look at the device with `halocline device show`, or wait longer with --timeout.",
-    ),
-    "HAL-703": Entry(
-        "The hub's database cannot be used now",
-        "It cannot be reached, is busy for too long, or its disk is full. Nothing was changed.",
-        "Try again; see that the database runs and that its disk has room.",
-    ),
-    "HAL-704": Entry(
-        "A change that contradicts the hub's database",
-        "What was to be written belongs to something else already. Nothing was changed.",
-        "Look at what the message names, and choose another.",
-    ),
-    "HAL-705": Entry(
-        "A database of a newer halocline",
-        "A newer version migrated the hub's database; migrations go forward only.",
-        "Install the newer version again, or restore a backup from before.",
-    ),
-    "HAL-706": Entry(
-        "An unknown kind of database",
-        "A hub keeps its state in a file of SQLite or in PostgreSQL.",
-        "Give --database postgresql://USER@HOST/NAME, or leave it out.",
-    ),
     ),
 }
