@@ -1,4 +1,4 @@
-"""A hub's door for people on loopback: the real server, routes and TLS over a database in memory."""
+"""A hub's door for people on loopback: the real server, routes and TLS over SQLite."""
 
 import contextlib
 import os
@@ -17,9 +17,10 @@ from halocline.adapters.asgi.listen import Listen, opened
 from halocline.adapters.asgi.server import Server, run
 from halocline.adapters.asgi.tls import Tls
 from halocline.adapters.certificates.authority import CertificateAuthority
+from halocline.adapters.sql import open_store
 from halocline.hub.people import first_admin
+from halocline.hub.store import Store
 from halocline.serving.admission import Admission
-from memory_store import MemoryStore
 
 
 class Running(NamedTuple):
@@ -29,17 +30,15 @@ class Running(NamedTuple):
     ca: Path
     fingerprint: str
     token: Path
-    store: MemoryStore
+    store: Store
     authority: CertificateAuthority
 
 
 @contextlib.contextmanager
-def people_hub(
-    folder: Path, *, clock: Callable[[], float] = time.time, port: int = 0, store: MemoryStore | None = None
-) -> Iterator[Running]:
+def people_hub(folder: Path, *, clock: Callable[[], float] = time.time) -> Iterator[Running]:
     """A hub until the block ends."""
     mine = authority(folder, "hub")
-    store = store or MemoryStore()
+    store = open_store(str(folder / "hub.db"), "test")
     ca, token = folder / "ca.pem", folder / "admin.token"
     ca.write_bytes(mine.root)
     text = first_admin(store, os.urandom(32), now_s=clock())
@@ -57,7 +56,7 @@ def people_hub(
     )
     admission = Admission(max_queue=64, max_body_bytes=1 << 16, max_held_bytes=1 << 20)
     admission.ready = True
-    listen = Listen(port=port, tls=Tls(mine.chain, mine.key))
+    listen = Listen(port=0, tls=Tls(mine.chain, mine.key))
     started = threading.Event()
     with ThreadPoolExecutor(4) as pool, opened(listen) as bound:
         door = people_door(hub, admission, pool)
@@ -73,3 +72,4 @@ def people_hub(
             server.drain()
             thread.join(30)
             assert not thread.is_alive()
+            store.close()

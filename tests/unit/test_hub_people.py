@@ -6,7 +6,7 @@ from halocline.decide.rights import Action
 from halocline.errors import Rejected, Untrusted
 from halocline.fleet import Person, Role
 from halocline.hub import people
-from memory_store import MemoryStore
+from halocline.testing.memory_store import MemoryStore
 
 NOW_S = 1_000_000.0
 DAY_S = 86_400.0

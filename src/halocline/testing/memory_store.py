@@ -13,12 +13,13 @@ from halocline.fleet import (
     Desired,
     Device,
     Invite,
+    Link,
     Person,
     Reported,
     Token,
     Twin,
 )
-from halocline.hub.store import Link, Transaction
+from halocline.hub.store import Transaction
 
 
 class Tables(msgspec.Struct):
@@ -182,6 +183,11 @@ class MemoryTransaction:
     def token(self, digest: str) -> Token | None:
         """The token with that digest."""
         return self._tables.tokens.get(digest)
+
+    def tokens(self, person: str) -> list[Token]:
+        """A person's tokens, the one that ends first first."""
+        theirs = [one for one in self._tables.tokens.values() if one.person == person]
+        return sorted(theirs, key=lambda one: (one.expires_s, one.digest))
 
     def put_token(self, token: Token) -> None:
         """Add a token."""
