@@ -6,7 +6,6 @@ import os
 import ssl
 import time
 
-import msgspec
 import pytest
 from people_hub import people_hub
 
