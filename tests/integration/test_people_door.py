@@ -11,6 +11,7 @@ from people_hub import people_hub
 
 from halocline.adapters.asgi.doors.people_door import FLEET_ROUTES
 from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES
+from halocline.adapters.asgi.doors.sign_in import REFUSED_BURST
 from halocline.decide.rights import may
 from halocline.fleet import Device, DeviceState, Person, Role
 from halocline.hub.people import SECRET_BYTES, add_person, authenticate, create_token
@@ -97,8 +98,13 @@ def ask(hub):
 
 @pytest.mark.parametrize(("method", "path", "right"), ROUTES)
 def test_every_route_is_shut_without_a_token(ask, method, path, right):
-    for headers in ({}, {"Authorization": "Basic YWRtaW46eA=="}, {"Authorization": "Bearer hct_wrong"}):
-        status, body, answered = ask(method, filled(path), b"{}", **headers)
+    status, body, _ = ask(method, filled(path), b"{}")
+    assert (status, json.loads(body)["code"]) == (401, "HAL-751")
+
+
+def test_what_is_no_token_of_this_hub_is_refused_as_none_is(ask):
+    for headers in ({"Authorization": "Basic YWRtaW46eA=="}, {"Authorization": "Bearer hct_wrong"}):
+        status, body, answered = ask("GET", "/v1/me", **headers)
         assert status == 401
         assert json.loads(body)["code"] == "HAL-751"
         assert answered["www-authenticate"] == "Bearer"
@@ -201,3 +207,19 @@ def test_a_token_that_was_ended_is_out_on_the_open_connection_too(hub, admin):
             tx.remove_token(token.digest)
     connection.close()
     assert statuses == [200, 401]
+
+
+def test_strangers_are_written_down_and_slowed_down_and_those_who_are_known_come_in(tmp_path):
+    with people_hub(tmp_path) as hub:
+        ask = Caller(hub).ask
+        token = hub.token.read_text().strip()
+        answers = [ask("GET", "/v1/me", token="hct_guess") for _ in range(REFUSED_BURST + 5)]
+        assert [status for status, _, _ in answers[:REFUSED_BURST]] == [401] * REFUSED_BURST
+        assert answers[-1][0] == 429
+        assert int(answers[-1][2]["retry-after"]) >= 1
+        assert ask("GET", "/v1/me", token=token)[0] == 200
+        with hub.store.look() as tx:
+            noted = [link.entry for link in tx.audit() if link.entry.action == "person.sign-in"]
+    assert REFUSED_BURST <= len(noted) < REFUSED_BURST + 5
+    assert {(each.actor, each.outcome) for each in noted} == {("stranger:127.0.0.1", "refused")}
+    assert "hct_guess" not in repr(noted)

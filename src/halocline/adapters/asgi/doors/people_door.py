@@ -8,7 +8,8 @@ from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors import people_devices, people_standing
 from halocline.adapters.asgi.doors.door import Call, Door, Route
 from halocline.adapters.asgi.doors.hub import Hub
-from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES, Caller, caller_of
+from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES
+from halocline.adapters.asgi.doors.sign_in import Caller, SignIns
 from halocline.decide.rights import Action
 from halocline.fleet import Person
 from halocline.hub.people import demand
@@ -34,23 +35,23 @@ def people_door(
     hub: Hub, admission: Admission, executor: Executor, *, knock: Callable[[str], None] = lambda _: None
 ) -> Door:
     """The ASGI application."""
+    sign_ins = SignIns()
     fleet = [(method, path, right, _of_caller(ask)) for method, path, right, ask in FLEET_ROUTES]
     routes = [
-        Route(method, path, _guarded(hub, action, handler))
+        Route(method, path, _guarded(hub, sign_ins, action, handler))
         for method, path, action, handler in (*fleet, *PEOPLE_ROUTES)
     ]
     return Door(routes, admission, executor, knock=knock)
 
 
 def _guarded(
-    hub: Hub, action: Action, handler: Callable[[Hub, Caller, Call], Answer]
+    hub: Hub, sign_ins: SignIns, action: Action, handler: Callable[[Hub, Caller, Call], Answer]
 ) -> Callable[[Call], Answer]:
     """The handler behind its right: it answers those who are known and may."""
 
     def answer(call: Call) -> Answer:
-        now_s = hub.clock()
-        caller = caller_of(hub.store, call, now_s)
-        demand(hub.store, caller.person, action, now_s=now_s, object="/".join(call.named))
+        caller = sign_ins.caller(hub, call)
+        demand(hub.store, caller.person, action, now_s=hub.clock(), object="/".join(call.named))
         return handler(hub, caller, call)
 
     return answer

@@ -4,38 +4,19 @@ import secrets
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-import msgspec
-
 from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
+from halocline.adapters.asgi.doors.sign_in import Caller
 from halocline.decide.rights import Action
 from halocline.errors import Rejected
-from halocline.fleet import Person, Token
+from halocline.fleet import Person
 from halocline.hub import people as hub_people
-from halocline.hub.store import Store
 from halocline.wire import channel
 from halocline.wire import people as wire
 
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who asks, and by which token."""
-
-    person: Person
-    token: Token
-
-
 Handler: TypeAlias = Callable[[Hub, Caller, Call], Answer]
 """Answers a person's call; the right was looked at before."""
-
-_BEARER: Final = "bearer "
-
-
-def caller_of(store: Store, call: Call, now_s: float) -> Caller:
-    """Who asks, by the token of the call (RFC 6750). Raises Untrusted (HAL-751)."""
-    stated = call.headers.get("authorization", "")
-    token = stated[len(_BEARER) :].strip() if stated.lower().startswith(_BEARER) else ""
-    return Caller(*hub_people.authenticate(store, token, now_s))
 
 
 def me(hub: Hub, caller: Caller, call: Call) -> Answer:
