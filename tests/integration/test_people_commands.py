@@ -91,6 +91,8 @@ def test_a_login_that_fails_changes_nothing(hub, says, fails, config, tmp_path, 
     assert "HAL-722" in fails(NOT_TRUSTED, *wrong)
     assert "HAL-721" in fails(TRY_AGAIN, "login", "https://localhost:1", *login(hub)[2:])
     assert "HAL-104" in fails(WRONG_USE, "login", "http://localhost:8444", *login(hub)[2:])
+    assert "begins with hct_" in fails(WRONG_USE, *login(hub, f"file:{hub.ca}"))
+    assert "--ca" in fails(NOT_TRUSTED, "login", hub.url, "--token", f"file:{hub.token}")
     assert "HAL-105" in fails(WRONG_USE, *login(hub, "hct_secret_on_the_command_line"))
     assert "HAL-108" in fails(WRONG_USE, "login", hub.url, "--ca", "absent.pem", *login(hub)[4:])
     assert (config / "hubs.json").read_bytes() == kept

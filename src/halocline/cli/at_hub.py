@@ -141,8 +141,9 @@ def _settings_said(twin: Twin) -> list[tuple[str, str]]:
             now = getattr(in_force.get(name), field, None)
             if wanted is None and now is None:
                 continue
-            told = "?" if now is None else f"{now:.6g}"
-            parts.append(f"{field} {told}" + ("" if wanted in (None, now) else f" (wanted {wanted:.6g})"))
+            told = [] if now is None else [f"{now:.6g}"]
+            told += [] if wanted in (None, now) else [f"(wanted {wanted:.6g})"]
+            parts.append(" ".join([field, *told]))
         lines.append((f"  {name}", ", ".join(parts) or "as its file says"))
     if twin.desired.settings.poll_s is not None:
         lines.append(("  looks each", f"{twin.desired.settings.poll_s:g} s"))

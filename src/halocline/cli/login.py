@@ -1,9 +1,17 @@
 """halocline login: sign in to a hub, and keep how."""
 
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from halocline.cli.output import Json, print_json
-from halocline.errors import Misconfigured
+from halocline.errors import Misconfigured, Untrusted
+
+if TYPE_CHECKING:
+    from halocline.adapters.http.people import PeopleDoor
+    from halocline.wire.people import MeReply
+
+_TOKEN: Final = r"hct_[A-Za-z0-9_-]{43}"  # noqa: S105 - its form
 
 
 def login(
@@ -49,8 +57,10 @@ def login(
     if ca is not None and fingerprint is not None:
         raise Misconfigured("HAL-102", "--ca and --fingerprint say the same in two ways: give one of them")
     secret = read_secret(token)
+    if not re.fullmatch(_TOKEN, secret):
+        raise Misconfigured("HAL-105", f"--token: {token} holds no token of a hub, which begins with hct_")
     with PeopleDoor(Door(url, ca=_pem(ca), fingerprint=fingerprint, token=secret)) as hub:
-        me = hub.me()
+        me = _asked(hub, told=ca is not None or fingerprint is not None)
         door = hub.door
         called = name_in("hub", name) if name else name_for(door.url)
         authority = (door.ca or b"").decode()
@@ -62,6 +72,18 @@ def login(
             f"signed in to {door.url} as {me.name} ({me.role}) until {moment(me.expires_s)}; kept as {called}"
         )
     return 0
+
+
+def _asked(hub: "PeopleDoor", *, told: bool) -> "MeReply":
+    """Whom the hub takes us for; where nobody said what to trust, the way to say it is part of the error."""
+    try:
+        return hub.me()
+    except Untrusted as error:
+        if told or error.code != "HAL-722":
+            raise
+        raise Untrusted(
+            error.code, f"{error.message}. Give the hub's own authority: --ca hub/ca.pem, or --fingerprint"
+        ) from None
 
 
 def _pem(path: Path | None) -> bytes | None:
