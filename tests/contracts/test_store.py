@@ -16,6 +16,7 @@ import halocline as hc
 from halocline.adapters.sql import SqlStore, open_store
 from halocline.adapters.sql.tables import METADATA
 from halocline.decide import audit_chain
+from halocline.testing.memory_store import MemoryStore
 from halocline.testing.store_contract import StoreContract, device, entry
 
 
@@ -41,6 +42,12 @@ class TestSqlStore(StoreContract):
     def store(self, database: str) -> Iterator[SqlStore]:
         with closing(open_store(database)) as store:
             yield store
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(database: str) -> None:

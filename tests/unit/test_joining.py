@@ -7,8 +7,8 @@ from joining_parts import DAY, NOW, SECRET, Hub, Key, authority
 
 from halocline.adapters.certificates.facts import read_certificate
 from halocline.errors import HaloclineError, Rejected, Untrusted
-from halocline.fleet import DEVICE_ID, CertificateState, DeviceState, Facts, ModelSettings, Settings
-from halocline.hub import clones, joining, nonces, twins
+from halocline.fleet import DEVICE_ID, CertificateState, DeviceState, Facts, ModelSettings, Reported, Settings
+from halocline.hub import joining, nonces, twins
 
 KEY, OTHER = Key(), Key()
 
@@ -225,10 +225,7 @@ def test_a_clone_is_noted_once_a_minute_and_refused(hub):
 def test_a_boot_counter_that_goes_back_is_a_clone(hub):
     device_id = hub.join(KEY, hub.invite()).device.id
     for boot in (3, 4, 4, 3):
-        with hub.store.change() as tx:
-            device = tx.device(device_id)
-            clones.check_boot(tx, device, boot, now_s=NOW)
-            tx.touch(device_id, seen_s=NOW, boot=boot)
+        twins.report(hub.store, device_id, Reported(boot=boot), now_s=NOW)
     assert [entry.reason for entry in hub.entries("device.clone")] == ["boot counter 3 after 4"]
 
 
@@ -255,6 +252,24 @@ def test_the_last_contact_is_known_to_half_a_minute(hub):
     for now_s in (NOW, NOW + 10, NOW + 31, NOW + 40):
         hub.admit(joined.certificate, now_s=now_s)
     assert hub.device(joined.device.id).seen_s == NOW + 31
+
+
+def test_a_refusal_that_repeats_is_written_down_once_a_minute_and_refused_each_time(hub):
+    joined = hub.join(KEY, hub.invite())
+    hub.revoke(joined.device.id)
+    peer = joining.Peer(read_certificate(joined.certificate.encode()), NOW)
+    repeats = joining.Repeats()
+    for later_s in (0, 1, 59, 61, 62):
+        assert refused(joining.admit, hub.store, peer, NOW + later_s, repeats=repeats).code == "HAL-714"
+    assert len(hub.entries("device.connect")) == 2
+
+
+def test_repeats_of_many_are_remembered_within_bounds():
+    repeats = joining.Repeats(max_remembered=2)
+    for who in "abc":
+        repeats.remember(who, "revoked", now_s=0.0)
+    assert [repeats.is_one(who, "revoked", now_s=1.0) for who in "abc"] == [False, True, True]
+    assert not repeats.is_one("c", "clone", now_s=1.0)
 
 
 # Coming home

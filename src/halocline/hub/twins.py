@@ -16,6 +16,7 @@ from halocline.fleet import (
     Reported,
     Settings,
 )
+from halocline.hub import clones
 from halocline.hub.naming import check_name
 from halocline.hub.store import Store, Transaction
 
@@ -96,7 +97,7 @@ def report(store: Store, device_id: str, reported: Reported, *, now_s: float) ->
         raise Rejected("HAL-101", "generation and boot of a report must be 0 or more")
     kept = msgspec.structs.replace(reported, at_s=now_s, reason=reported.reason[:MAX_REASON_CHARS])
     with store.change() as tx:
-        present(tx, device_id)
+        clones.check_boot(tx, present(tx, device_id), kept.boot, now_s=now_s)
         before = tx.twin(device_id).reported
         tx.put_reported(device_id, kept)
         tx.touch(device_id, seen_s=now_s, boot=kept.boot)

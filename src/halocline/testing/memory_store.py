@@ -1,12 +1,13 @@
 """A store in memory, for tests of what stands on the store port: changes are whole, and one at a time."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
 
+from halocline.decide import audit_chain
+from halocline.errors import Rejected
 from halocline.fleet import (
     AuditEntry,
     Certificate,
@@ -111,19 +112,24 @@ class MemoryTransaction:
             one
             for _, one in sorted(self._tables.devices.items())
             if (labels or {}).items() <= one.labels.items()
-            and (silent_since_s is None or one.seen_s is None or one.seen_s < silent_since_s)
+            and (silent_since_s is None or one.seen_s is None or one.seen_s <= silent_since_s)
         ]
 
     def put_device(self, device: Device) -> None:
         """Add a device, with an empty twin, or replace what is known of it."""
         self._on_write("device")
+        same_key = self.device_by_key(device.key)
+        if same_key is not None and same_key.id != device.id:
+            raise Rejected("HAL-704", f"the key of {device.id} belongs to {same_key.id} already")
         self._tables.devices[device.id] = device
         self._tables.twins.setdefault(device.id, Twin())
 
     def touch(self, device_id: str, *, seen_s: float, boot: int) -> None:
         """Note a contact; neither the time nor the boot counter goes back."""
         self._on_write("touch")
-        device = self._tables.devices[device_id]
+        device = self._tables.devices.get(device_id)
+        if device is None:
+            return
         self._tables.devices[device_id] = msgspec.structs.replace(
             device, seen_s=max(seen_s, device.seen_s or seen_s), boot=max(boot, device.boot)
         )
@@ -148,8 +154,8 @@ class MemoryTransaction:
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """Set the desired state if its generation follows the stored one by one."""
         self._on_write("desired")
-        twin = self._tables.twins[device_id]
-        if desired.generation != twin.desired.generation + 1:
+        twin = self._tables.twins.get(device_id)
+        if twin is None or desired.generation != twin.desired.generation + 1:
             return False
         self._tables.twins[device_id] = msgspec.structs.replace(twin, desired=desired)
         return True
@@ -203,9 +209,7 @@ class MemoryTransaction:
         """Put an entry at the end of the chain."""
         self._on_write("audit")
         links = self._tables.links
-        previous = links[-1].digest if links else ""
-        digest = hashlib.sha256(previous.encode() + msgspec.json.encode(entry)).hexdigest()
-        link = Link(chain=self._chain, number=len(links) + 1, entry=entry, previous=previous, digest=digest)
+        link = audit_chain.link(self._chain, links[-1] if links else None, entry)
         links.append(link)
         return link
 
