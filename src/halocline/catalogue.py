@@ -477,4 +477,44 @@ CATALOGUE: dict[str, Entry] = {
         "A request met an error that the hub has no name for; nothing was changed.",
         "Look into the log of the hub process.",
     ),
+    "HAL-751": Entry(
+        "Not signed in",
+        "The request to the hub carries no token, or one that the hub does not know or that has ended.",
+        "Sign in with `halocline login` and a token of this hub; an admin makes one with token create.",
+    ),
+    "HAL-752": Entry(
+        "Not allowed",
+        "The person's role does not hold this right, or the device or token is not among theirs.",
+        "Ask someone with one of the roles that the message names; `halocline whoami` shows yours.",
+    ),
+    "HAL-753": Entry(
+        "No such person or token",
+        "The hub knows nobody by that name, or no token that begins like that.",
+        "See halocline user list, and halocline token list.",
+    ),
+    "HAL-754": Entry(
+        "A change of people that cannot be made",
+        "The name is taken, a part is missing, or the hub would be left without an admin.",
+        "Do what the message says; nothing was changed.",
+    ),
+    "HAL-755": Entry(
+        "No hub to speak to",
+        "The command speaks to a hub, and none is named, or the name is not one that you signed in to.",
+        "Run `halocline login URL`, or name one by --hub or HALOCLINE_HUB.",
+    ),
+    "HAL-756": Entry(
+        "The file of hubs cannot be used",
+        "What `halocline login` keeps cannot be read or written, is damaged, or others may read it.",
+        "Correct what the message names, or remove the file and sign in again.",
+    ),
+    "HAL-757": Entry(
+        "A duration that is none",
+        "A time was written in a way that is not understood.",
+        "Write a number with a unit: 30s, 10m, 1h, 30d.",
+    ),
+    "HAL-758": Entry(
+        "Waited in vain",
+        "What was waited for has not come about within the time given.",
+        "Look at the device with `halocline device show`, or wait longer with --timeout.",
+    ),
 }
