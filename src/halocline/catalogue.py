@@ -412,6 +412,26 @@ CATALOGUE: dict[str, Entry] = {
         "The hub, or something before it, answered with an error status.",
         "Read its message, which is part of this one.",
     ),
+    "HAL-724": Entry(
+        "A device's state folder that is in use",
+        "Another process holds it: two agents with one identity would look like a clone to the hub.",
+        "Stop the other agent, or give this one its own --state.",
+    ),
+    "HAL-725": Entry(
+        "A device's state folder that cannot be used",
+        "It cannot be read or written, the disk is full or read-only, or what lies there is damaged.",
+        "Correct what the message names, or give another folder with --state.",
+    ),
+    "HAL-726": Entry(
+        "Joined already, or not joined",
+        "A state folder holds one device's identity: joining needs one without, the channel one with it.",
+        "Give another --state, or join first: halocline agent join INVITE.",
+    ),
+    "HAL-727": Entry(
+        "The device waits to be accepted",
+        "The hub has put it on its list; someone compares the short code and accepts it, or does not.",
+        "Run halocline device accept on a machine that is signed in to the hub, then try again.",
+    ),
     "HAL-741": Entry(
         "Nothing at this address of the hub",
         "The door of the hub has no such path, or a name in it is none; its doors have different paths.",

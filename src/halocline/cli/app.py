@@ -27,6 +27,8 @@ COMMANDS = (
     "data get",
     "data check",
     "model inspect",
+    "agent join",
+    "agent status",
     "doctor",
     "explain",
     "login",
@@ -56,6 +58,7 @@ ALIASES = {"tune": "policy tune", "evaluate": "policy evaluate"}
 _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
 _GROUPS = {
+    "agent": "Join this device to a hub, and serve its models here.",
     "data": "Get public sets, and look at your own.",
     "device": "See, invite and change the devices of a hub.",
     "hub": "Run a hub, and look at one.",
