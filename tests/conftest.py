@@ -1,6 +1,7 @@
 """What every test stands on: the root of the repository, and no settings from the caller's environment."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ for _name in [
     name for name in os.environ if name.startswith("HALOCLINE_") or name.lower().endswith("_proxy")
 ]:
     del os.environ[_name]
+
+# A shell starts what runs in the background with Ctrl-C ignored, and what a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

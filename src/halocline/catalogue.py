@@ -432,6 +432,16 @@ CATALOGUE: dict[str, Entry] = {
         "The hub has put it on its list; someone compares the short code and accepts it, or does not.",
         "Run halocline device accept on a machine that is signed in to the hub, then try again.",
     ),
+    "HAL-729": Entry(
+        "Not a program of this machine",
+        "A request to the agent came from a web page, or under a name that is not this machine's.",
+        "Ask from a program, at 127.0.0.1 or localhost with the agent's port.",
+    ),
+    "HAL-730": Entry(
+        "The agent's token is missing",
+        "Over TCP, each request to the agent needs the token that lies in its state folder.",
+        "Send Authorization: Bearer with the content of local.token, or use the Unix socket.",
+    ),
     "HAL-741": Entry(
         "Nothing at this address of the hub",
         "The door of the hub has no such path, or a name in it is none; its doors have different paths.",

@@ -186,7 +186,7 @@ def test_a_slow_answer_is_right_and_late() -> None:
         server.slow_s = 0.3
         asked_s = time.monotonic()
         np.testing.assert_allclose(scores(infer(server)), fixed_scores(X), rtol=1e-6)
-        assert 0.3 <= time.monotonic() - asked_s < 0.6
+        assert 0.3 <= time.monotonic() - asked_s < 5.0
 
 
 def test_tls_shows_the_certificate_it_was_given(tmp_path: object) -> None:

@@ -79,8 +79,7 @@ def test_a_delay_of_50_ms_each_way_is_100_ms_there_and_back_within_a_fifth() -> 
             sock.sendall(b"ping")
             receive(sock, 4)
             times_s.append(time.monotonic() - asked_s)
-        assert min(times_s) >= 0.1
-        assert sorted(times_s)[3] <= 0.12
+        assert 0.1 <= min(times_s) <= 0.12  # a busy machine adds to any of them
 
 
 def test_one_megabit_a_second_is_one_within_a_fifth() -> None:
@@ -100,18 +99,24 @@ def test_one_megabit_a_second_is_one_within_a_fifth() -> None:
 
 def test_two_connections_share_the_bandwidth() -> None:
     sent = 25_000  # twice: 0.4 s at 1 Mbit/s
-    with (
-        echo_server() as port,
-        ThrottledLink(port, bits_per_s=1e6) as link,
-        connected(link) as one,
-        connected(link) as other,
-    ):
-        asked_s = time.monotonic()
-        for sock in (one, other):
-            threading.Thread(target=sock.sendall, args=(bytes(sent),), daemon=True).start()
-        receive(one, sent)
-        receive(other, sent)
-        assert 0.32 < time.monotonic() - asked_s < 0.52
+    took_s = []
+    for _ in range(4):  # a busy machine makes any link slower, never quicker
+        with (
+            echo_server() as port,
+            ThrottledLink(port, bits_per_s=1e6) as link,
+            connected(link) as one,
+            connected(link) as other,
+        ):
+            asked_s = time.monotonic()
+            for sock in (one, other):
+                threading.Thread(target=sock.sendall, args=(bytes(sent),), daemon=True).start()
+            receive(one, sent)
+            receive(other, sent)
+            took_s.append(time.monotonic() - asked_s)
+        assert took_s[-1] > 0.32
+        if took_s[-1] < 0.52:
+            break
+    assert min(took_s) < 0.52
 
 
 def test_frozen_connections_pass_nothing_and_then_everything() -> None:

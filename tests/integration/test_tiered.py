@@ -277,10 +277,10 @@ def test_a_large_batch_gets_its_share(edge, cloud):
 
 
 def test_want_async_answers_at_once_and_corrects_by_callback(edge):
-    slow, heard = Cloud(after_s=0.3), []
-    with hc.Tiered(edge, slow, want_async=True, deadline_s=0.1, on_correction=heard.append) as tiered:
+    slow, heard = Cloud(after_s=0.6), []
+    with hc.Tiered(edge, slow, want_async=True, deadline_s=0.4, on_correction=heard.append) as tiered:
         reply, took_s = timed(lambda: tiered.infer(UNSURE))
-        assert took_s < 0.2
+        assert took_s < 0.4  # sooner than the deadline, and than the cloud
         assert (reply.tier, reply.reason, reply.degraded) == (hc.Tier.EDGE, hc.Reason.PENDING, False)
         assert reply.label == "ant"
         eventually(lambda: heard)
@@ -288,7 +288,7 @@ def test_want_async_answers_at_once_and_corrects_by_callback(edge):
     (correction,) = heard
     assert correction.id == reply.id
     assert (correction.replied, correction.prediction.value, correction.changed) == ("ant", "bee", True)
-    assert correction.cloud_s >= 0.25
+    assert correction.cloud_s >= 0.5
     np.testing.assert_allclose(correction.prediction.scores, verdict_on(UNSURE[None])[0], rtol=1e-6)
 
 
@@ -621,15 +621,15 @@ def test_the_breaker_can_be_left_out(edge):
 
 
 def test_what_cannot_arrive_in_time_is_not_tried(edge):
-    slow = Cloud(after_s=0.15)
-    with hc.Tiered(edge, slow, deadline_s=2.0) as tiered:
+    slow = Cloud(after_s=0.4)
+    with hc.Tiered(edge, slow, deadline_s=5.0) as tiered:
         for _ in range(5):
             assert tiered.infer(UNSURE).tier is hc.Tier.CLOUD
-        reply, took_s = timed(lambda: tiered.infer(UNSURE, deadline_s=0.05))
+        reply, took_s = timed(lambda: tiered.infer(UNSURE, deadline_s=0.25))
         assert (reply.reason, reply.degraded) == (hc.Reason.LINK_TOO_SLOW, True)
-        assert took_s < 0.05
+        assert took_s < 0.25
         assert len(slow.batches) == 5
-        assert tiered.health().link_s == pytest.approx(0.15, abs=0.1)
+        assert tiered.health().link_s == pytest.approx(0.4, abs=0.1)
         assert tiered.infer(UNSURE).tier is hc.Tier.CLOUD
 
 

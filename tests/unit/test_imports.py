@@ -83,6 +83,15 @@ def test_importing_the_package_does_not_load(module: str, loaded: set[str]) -> N
     assert module not in loaded
 
 
+def test_connecting_does_not_load_the_codec_before_somebody_answers() -> None:
+    script = (
+        "import halocline as hc, sys; hc.connect('http://127.0.0.1:9/v2/models/cloud').close(); "
+        "print('halocline.wire.oip' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
+
+
 def test_the_public_names_are_these() -> None:
     assert halocline.__all__ == NAMES
 

@@ -18,7 +18,7 @@ from halocline.trial.samples import MOST_SHOWN, moves_of, picked
 from halocline.trial.split import choosing_half
 from halocline.trial.timing import kept_timing
 from halocline.trial.ways import month_of
-from halocline.tuning.gather import Latency
+from halocline.tuning.gathered import Latency
 
 RNG = np.random.default_rng(3)
 

@@ -7,7 +7,7 @@ from halocline.cli.words import interval, percent
 from halocline.decide.told import counted
 from halocline.records import Task
 from halocline.tuning.evaluation import Bill, Evaluation
-from halocline.tuning.gather import Latency
+from halocline.tuning.gathered import Latency
 from halocline.tuning.measures import Measure
 
 MOST_CLASSES = 12

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from halocline.decide.outputs import ScoreOutput
 from halocline.records import Anomaly, Boxes, Interval
 from halocline.trial.samples import Drawn, Marks, Scale, label_of
-from halocline.tuning.gather import Gathered
+from halocline.tuning.gathered import Gathered
 from halocline.tuning.judged import Judged
 from halocline.tuning.rows import Truth
 from halocline.tuning.said import Said

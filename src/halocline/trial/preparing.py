@@ -9,7 +9,7 @@ import numpy as np
 from halocline.inputs.description import ArrayInput
 from halocline.ports import Model
 from halocline.records import Array
-from halocline.tuning.gather import Latency
+from halocline.tuning.gathered import Latency
 
 TIMED = 30
 

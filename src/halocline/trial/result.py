@@ -16,7 +16,7 @@ from halocline.trial.timing import Timing
 from halocline.trial.ways import Way
 from halocline.tuning.desk import CloudCost
 from halocline.tuning.evaluation import Evaluation
-from halocline.tuning.gather import Latency
+from halocline.tuning.gathered import Latency
 from halocline.tuning.tuned import Tuned
 
 

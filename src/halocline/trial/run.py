@@ -28,10 +28,12 @@ from halocline.trial.samples import Sample, moves_of, picked
 from halocline.trial.split import choosing_half
 from halocline.trial.timing import Timing, kept_timing
 from halocline.trial.ways import Way, month_of
+from halocline.tuning.asking import RemoteCloud
 from halocline.tuning.curve import doubts_of
 from halocline.tuning.desk import Progress
 from halocline.tuning.evaluation import Evaluation, Figures, evaluate_on
-from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, RemoteCloud, gather, told_left_out
+from halocline.tuning.gather import BATCH_ROWS, Cache, gather
+from halocline.tuning.gathered import Gathered, Latency, told_left_out
 from halocline.tuning.judged import judged
 from halocline.tuning.labelled import Labelled
 from halocline.tuning.replay import goes_up

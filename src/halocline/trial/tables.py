@@ -8,7 +8,7 @@ from halocline.stats.bounds import Estimate
 from halocline.trial.result import Trial
 from halocline.trial.ways import Way
 from halocline.trial.words import count, figure, interval, megabytes, milliseconds, percent, short, usd
-from halocline.tuning.gather import Latency
+from halocline.tuning.gathered import Latency
 from halocline.tuning.measures import Measure
 
 MOST_CLASSES = 12

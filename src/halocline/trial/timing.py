@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from halocline.folders import cache_folder
-from halocline.tuning.gather import Cache, Latency
+from halocline.tuning.gather import Cache
+from halocline.tuning.gathered import Latency
 
 
 class Timing(msgspec.Struct, frozen=True):

@@ -19,7 +19,8 @@ from halocline.stats.bounds import Estimate
 from halocline.stats.calibrate import expected_calibration_error
 from halocline.tuning.curve import Curve, class_name, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
-from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, Latency, gather
+from halocline.tuning.gather import BATCH_ROWS, Cache, gather
+from halocline.tuning.gathered import Gathered, Latency
 from halocline.tuning.judged import judged
 from halocline.tuning.labelled import Labelled
 from halocline.tuning.measures import Measure, measures_of

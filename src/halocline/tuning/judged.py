@@ -9,7 +9,7 @@ import numpy as np
 from halocline.decide.gate import Policy
 from halocline.decide.tasks.same import is_same
 from halocline.records import Array, Boxes, Interval, Task
-from halocline.tuning.gather import Gathered
+from halocline.tuning.gathered import Gathered
 from halocline.tuning.replay import read_edge, right
 from halocline.tuning.rows import Truth
 from halocline.tuning.truth import judge_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from halocline.records import Array, Boxes, Interval, Task
 from halocline.stats.detection import Precision, mean_average_precision
-from halocline.tuning.gather import Gathered, verdicts
+from halocline.tuning.gathered import Gathered, verdicts
 from halocline.tuning.rows import Truth
 from halocline.tuning.said import Said
 

@@ -9,7 +9,7 @@ from halocline.decide.scores import probabilities
 from halocline.errors import Misconfigured
 from halocline.records import Array, ModelSpec
 from halocline.stats.novelty import Novelty, distances, fit_novelty
-from halocline.tuning.gather import Gathered, verdicts
+from halocline.tuning.gathered import Gathered, verdicts
 
 FOLDS = 5
 

@@ -30,7 +30,8 @@ from halocline.stats.calibrate import fit_temperature
 from halocline.stats.novelty import Novelty, fit_novelty
 from halocline.tuning.curve import Curve, curve_with, doubts_of
 from halocline.tuning.desk import CloudCost, Progress
-from halocline.tuning.gather import BATCH_ROWS, Cache, Gathered, gather
+from halocline.tuning.gather import BATCH_ROWS, Cache, gather
+from halocline.tuning.gathered import Gathered
 from halocline.tuning.judged import Judged, judged
 from halocline.tuning.labelled import Labelled
 from halocline.tuning.replay import check_source, features_of, goes_up, is_new

@@ -8,28 +8,23 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
 import numpy as np
 
-from halocline.adapters.http.connection import Connection, LostError
-from halocline.adapters.http.dial import dial, fetch
+from halocline.adapters.http.connection import Connection
+from halocline.adapters.http.dial import dial
 from halocline.adapters.http.exchange import Exchange
 from halocline.adapters.http.pool import Call, Pool
-from halocline.adapters.http.target import Target, read_target
+from halocline.adapters.http.stated import Stated
+from halocline.adapters.http.target import Target, read_target, with_identity
 from halocline.decide.checks import check_number
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
-from halocline.ports import Answered, Failed, Feed, LateFeed, Verdict
-from halocline.records import Array, ModelRef, ModelSpec, Reason, ScoreKind, Task
-from halocline.wire import oip
+from halocline.ports import Answered, Failed, Feed, Verdict
+from halocline.records import Array, ModelSpec, Reason, ScoreKind, Task
 
 if TYPE_CHECKING:
+    from halocline.adapters.http.learned import Learned, Learning
     from halocline.decide.outputs import Output
     from halocline.inputs.description import Input
-
-MAX_METADATA_BYTES = 1 << 20
-MAX_ERROR_BYTES = 64 * 1024
-LONGEST_REST_S = 60.0
-"""A Retry-After beyond this is cut: a cloud cannot switch itself off for a day by one header."""
 
 
 def connect(
@@ -76,7 +71,7 @@ def connect(
     if input is not None:
         _check_input(input)
     target = read_target(url, headers=headers, token=token, ca=ca, cert=cert, allow_plaintext=allow_plaintext)
-    stated = _Stated(
+    stated = Stated(
         labels=None if labels is None else tuple(labels),
         score_kind=None if scores is None else ScoreKind(scores),
         score_output=score_output,
@@ -101,44 +96,13 @@ def _check_input(given: object) -> None:
         raise Misconfigured("HAL-102", f"input must be one of {named}, got {given!r}")
 
 
-def _is_in_files(told: "Input | None") -> bool:
-    """Whether such samples come as files, which may travel as they are."""
-    if told is None:
-        return False
-    from halocline.inputs.description import ImageInput, SoundInput
-
-    return isinstance(told, ImageInput | SoundInput)
-
-
-class _Stated(msgspec.Struct, frozen=True):
-    """What the user said of the model; it goes before what the server says."""
-
-    labels: tuple[str, ...] | None
-    score_kind: ScoreKind | None
-    score_output: str | None
-    input: "Input | None"
-    task: "tuple[Task, Output | None] | None"
-
-    def over(self, spec: ModelSpec) -> ModelSpec:
-        task, output = self.task or (spec.task, spec.output)
-        return msgspec.structs.replace(
-            spec,
-            task=task,
-            output=output or (spec.output if spec.task is task else None),
-            labels=self.labels or spec.labels,
-            score_kind=self.score_kind or spec.score_kind,
-            score_output=self.score_output or spec.score_output,
-            input=self.input or spec.input,
-        )
-
-
 class RemoteModel:
     """What `connect` gives: an Upstream, and a model that can be asked directly. Thread-safe."""
 
     def __init__(
         self,
         target: Target,
-        stated: _Stated,
+        stated: Stated,
         max_connections: int,
         max_batch: int,
         connect_timeout_s: float,
@@ -148,14 +112,10 @@ class RemoteModel:
         self._stated = stated
         self._connect_timeout_s = connect_timeout_s
         self._late_s = late_s
-        self._spec: ModelSpec | None = None
-        self._expected: tuple[_Expected, ...] = ()
-        self._wanted: tuple[str, ...] | None = None
-        self._binary: bool | None = None
-        self._takes_raw = False
+        self._learning: Learning | None = None
+        self._learned: Learned | None = None
         self._prepare: Callable[[Sequence[Any]], dict[str, Array]] | None = None
         self._known = threading.Event()
-        self._infer_head = target.request_line("POST", f"{target.path}/infer") + target.head
         self._pool = Pool(
             f"halocline {target.model}",
             self,
@@ -174,12 +134,12 @@ class RemoteModel:
     @property
     def spec(self) -> ModelSpec | None:
         """What the model takes and gives; None until the server has told."""
-        return self._spec
+        return None if self._learned is None else self._learned.spec
 
     @property
     def takes_raw(self) -> bool:
         """Whether the server prepares raw samples itself: the bytes of pictures or sounds may travel."""
-        return self._takes_raw
+        return self._learned is not None and self._learned.takes_raw
 
     def prepare(self, samples: Sequence[Any]) -> dict[str, Array]:
         """The model's tensor of raw samples, as the description of its input says.
@@ -187,7 +147,7 @@ class RemoteModel:
         Raises Misconfigured (HAL-102) where there is none, and Rejected for a sample that does not fit it.
         """
         if self._prepare is None:
-            spec = self._spec
+            spec = self.spec
             if spec is None or spec.input is None:
                 raise Misconfigured(
                     "HAL-102", f"{self.url} has not said what its input means. Try connect(…, input=…)"
@@ -220,8 +180,8 @@ class RemoteModel:
                 silent = Failed(reason=Reason.DEADLINE, detail=f"no answer within {timeout_s:g} s")
                 raise error_of(silent, self.url)
             self._pool.open_ahead()
-        assert self._spec is not None
-        return self._spec
+        assert self._learned is not None
+        return self._learned.spec
 
     def call(
         self,
@@ -246,6 +206,20 @@ class RemoteModel:
             raise error_of(verdict, self.url)
         return verdict
 
+    def renew(
+        self,
+        cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]],
+        *,
+        ca: str | os.PathLike[str] | None,
+    ) -> None:
+        """Show this certificate from now on, and trust this authority, both as for `connect`.
+
+        Calls under way end where they are; every later one travels on a connection opened anew. Raises
+        Misconfigured (HAL-104, HAL-108) where they cannot be used; all stays as it was then.
+        """
+        self._target = with_identity(self._target, ca, cert)
+        self._pool.reopen()
+
     def close(self) -> None:
         """End every call, thread and socket."""
         self._pool.close()
@@ -262,9 +236,9 @@ class RemoteModel:
         self.close()
 
     def __repr__(self) -> str:
-        if self._spec is not None:
-            form = "binary tensors" if self._binary else "JSON"
-            return f"<RemoteModel {self._spec.ref} at {self.url}, {form}>"
+        if self._learned is not None:
+            form = "binary tensors" if self._learned.is_binary else "JSON"
+            return f"<RemoteModel {self._learned.spec.ref} at {self.url}, {form}>"
         failure = self._pool.failure
         state = f"{failure.reason}: {failure.detail}" if failure is not None else "connecting"
         return f"<RemoteModel at {self.url}, {state}>"
@@ -273,65 +247,19 @@ class RemoteModel:
 
     def encode(self, calls: Sequence[Call]) -> Exchange:
         """One request for the rows of all the calls (see `Codec.encode`)."""
-        feed = calls[0].feed
-        if isinstance(feed, LateFeed):
-            feed = _made(feed)
-        elif len(calls) > 1:
-            feed = {name: np.concatenate([call.feed[name] for call in calls]) for name in feed}
-        assert self._spec is not None
-        if len(feed) == 1 and len(self._spec.inputs) == 1:  # the edge model may call it by another name
-            feed = {self._spec.inputs[0].name: next(iter(feed.values()))}
-        encoded = oip.encode_request(
-            feed, request_id=calls[0].id, binary=bool(self._binary), outputs=self._wanted
-        )
-        if encoded.header_bytes is None:
-            form = f"Content-Type: application/json\r\nContent-Length: {encoded.total_bytes}\r\n\r\n"
-        else:
-            form = (
-                f"Content-Type: application/octet-stream\r\n{oip.HEADER_LENGTH}: {encoded.header_bytes}\r\n"
-                f"Content-Length: {encoded.total_bytes}\r\n\r\n"
-            )
-        limit = oip.max_response_bytes(self._spec, sum(call.rows for call in calls))
-        return Exchange(b"".join((self._infer_head, form.encode(), *encoded.parts)), limit)
+        assert self._learned is not None
+        return self._learned.encode(calls)
 
     def decode(self, exchange: Exchange, calls: Sequence[Call]) -> list[Verdict]:
         """One verdict for each call (see `Codec.decode`)."""
-        now_s = time.monotonic()
-        assert self._spec is not None
-        if exchange.status != 200:
-            return [_refused(exchange, now_s - call.started_s) for call in calls]
-        rows = sum(call.rows for call in calls)
-        try:
-            stated = exchange.header(oip.HEADER_LENGTH.lower().encode())
-            response = oip.decode_response(
-                exchange.body, header_bytes=None if stated is None else int(stated), rows=rows
-            )
-        except (Rejected, ValueError) as exc:
-            problem: str | None = exc.message if isinstance(exc, Rejected) else str(exc)
-        else:
-            problem = _misfit(response.outputs, self._expected)
-        if problem is not None:
-            return [
-                Failed(reason=Reason.INVALID_ANSWER, detail=problem, elapsed_s=now_s - call.started_s)
-                for call in calls
-            ]
-        ref = ModelRef(response.model_name or self._spec.ref.name, response.model_version)
-        verdicts: list[Verdict] = []
-        at = 0
-        for call in calls:
-            outputs = response.outputs
-            if len(calls) > 1:
-                outputs = {name: array[at : at + call.rows] for name, array in outputs.items()}
-            verdicts.append(Answered(outputs=outputs, model=ref, elapsed_s=now_s - call.started_s))
-            at += call.rows
-        return verdicts
+        assert self._learned is not None
+        return self._learned.decode(exchange, calls)
 
     def _open(self, opened: Callable[[socket.socket], None]) -> Connection:
         connection = dial(self._target, self._connect_timeout_s, opened)
         try:
             while not self._known.is_set():
-                reusable = self._read_metadata(connection, time.monotonic() + self._connect_timeout_s)
-                if not reusable:
+                if not self._learn(connection):
                     connection.close()
                     connection = dial(self._target, self._connect_timeout_s, opened)
         except BaseException:
@@ -339,33 +267,17 @@ class RemoteModel:
             raise
         return connection
 
-    def _read_metadata(self, connection: Connection, until_s: float) -> bool:
+    def _learn(self, connection: Connection) -> bool:
         """Read what is not known yet; False where the connection can carry nothing more."""
-        try:
-            if self._binary is None:
-                server = fetch(
-                    connection, self._target, f"{self._target.root}/v2", until_s, MAX_METADATA_BYTES
-                )
-                self._binary = (
-                    server.status == 200
-                    and oip.BINARY_EXTENSION in oip.decode_server_metadata(server.body).extensions
-                )
-                if not server.reusable:
-                    return False
-            model = fetch(connection, self._target, self._target.path, until_s, MAX_METADATA_BYTES)
-            if model.status != 200:
-                detail = f"status {model.status} for {self._target.path}: {_error_text(model)}"
-                raise LostError(Reason.REFUSED, detail, model.status)
-            spec = oip.decode_model_metadata(model.body, input_stated=self._stated.input is not None)
-        except HaloclineError as exc:
-            raise LostError(Reason.INVALID_ANSWER, f"its metadata cannot be read: {exc.message}") from exc
-        # Written in another form than they have here, the samples would not arrive as they are.
-        self._takes_raw = bool(self._binary) and _is_in_files(spec.input)
-        self._spec = self._stated.over(spec)
-        self._expected = _expected(spec)
-        self._wanted = _wanted(spec)
-        self._known.set()
-        return model.reusable
+        if self._learning is None:  # kept, since a server may close after each answer
+            from halocline.adapters.http.learned import Learning  # an edge answer is not to wait for it
+
+            self._learning = Learning(self._target, self._stated)
+        reusable = self._learning.go_on(connection, time.monotonic() + self._connect_timeout_s)
+        if self._learning.learned is not None:
+            self._learned = self._learning.learned
+            self._known.set()
+        return reusable
 
 
 def error_of(failed: Failed, place: str) -> HaloclineError:
@@ -381,16 +293,6 @@ def error_of(failed: Failed, place: str) -> HaloclineError:
     return (Rejected if is_ours else Transient)("HAL-403", text)
 
 
-def _made(late: LateFeed) -> Feed:
-    """The feed for the model that is known now. Raises Rejected (HAL-302) for whatever its making raises."""
-    try:
-        return late.made()
-    except HaloclineError:
-        raise
-    except Exception as exc:
-        raise Rejected("HAL-302", f"the sample cannot be prepared: {exc}") from exc
-
-
 def _call(
     feed: Feed,
     call_id: str,
@@ -401,82 +303,3 @@ def _call(
 ) -> Call:
     rows = len(next(iter(feed.values())))
     return Call(feed, rows, call_id, until_s, on_late, background=background)
-
-
-def _refused(exchange: Exchange, elapsed_s: float) -> Failed:
-    retry_after_s = None
-    if exchange.status in (429, 503):
-        stated = (exchange.header(b"retry-after") or b"").decode("latin-1").strip()
-        retry_after_s = _rest_s(stated)
-    return Failed(
-        reason=Reason.REFUSED,
-        detail=f"status {exchange.status}: {_error_text(exchange)}",
-        elapsed_s=elapsed_s,
-        retry_after_s=retry_after_s,
-        status=exchange.status,
-    )
-
-
-def _rest_s(stated: str) -> float | None:
-    """Seconds that a Retry-After asks for, as a number or a date (RFC 9110, section 10.2.3)."""
-    if stated.isdecimal():
-        return min(float(stated), LONGEST_REST_S)
-    if not stated:
-        return None
-    from email.utils import parsedate_to_datetime
-
-    try:
-        left_s = parsedate_to_datetime(stated).timestamp() - time.time()
-    except ValueError:
-        return None
-    return min(max(left_s, 0.0), LONGEST_REST_S)
-
-
-def _error_text(exchange: Exchange) -> str:
-    return oip.decode_error(exchange.body[:MAX_ERROR_BYTES])
-
-
-class _Expected(msgspec.Struct, frozen=True):
-    """An output as the metadata promises it, in the form that is quickest to compare."""
-
-    name: str
-    dtype: np.dtype[Any]
-    tail: tuple[int, ...]
-    """The shape behind the batch axis; -1 is any size."""
-
-
-def _expected(spec: ModelSpec) -> tuple[_Expected, ...]:
-    return tuple(
-        _Expected(output.name, np.dtype(output.dtype), tuple(output.shape[1:])) for output in spec.outputs
-    )
-
-
-def _wanted(spec: ModelSpec) -> tuple[str, ...] | None:
-    """The outputs to be asked for by name; None where all that are needed come without that.
-
-    The confidence of two tiers that are served as one model is told on request.
-    """
-    if spec.output is None or not spec.output.confidence_output:
-        return None
-    return tuple(output.name for output in spec.outputs)
-
-
-def _misfit(outputs: Mapping[str, Array], expected: Sequence[_Expected]) -> str | None:
-    """How an answer differs from what the model's metadata promised; None where it does not.
-
-    Its row count was checked when it was decoded.
-    """
-    for want in expected:
-        array = outputs.get(want.name)
-        if array is None:
-            return f"the output {want.name!r} is missing"
-        if array.dtype != want.dtype:
-            return f"the output {want.name!r} is {array.dtype}, its metadata says {want.dtype}"
-        tail = array.shape[1:]
-        if tail != want.tail and not _fits(tail, want.tail):
-            return f"the output {want.name!r} has rows of shape {list(tail)}, expected {list(want.tail)}"
-    return None
-
-
-def _fits(tail: Sequence[int], want: Sequence[int]) -> bool:
-    return len(tail) == len(want) and all(size in (-1, got) for size, got in zip(want, tail, strict=True))

@@ -108,6 +108,21 @@ def read_site(url: str, *, headers: Mapping[str, str] | None, tls: "SSLContext")
     return Target(url, host, port, "", "", "", "", _head(fields), tls, proxy)
 
 
+def with_identity(
+    target: Target,
+    ca: str | os.PathLike[str] | None,
+    cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
+) -> Target:
+    """The target with this authority and client certificate in place of its own.
+
+    Raises Misconfigured: HAL-104 where it is plaintext, HAL-108 for files that cannot be used.
+    """
+    if target.tls is None:
+        raise Misconfigured("HAL-104", f"a certificate is for https://, and {target.url} is plaintext")
+    # A new context: one in use may be in the middle of a handshake in another thread.
+    return msgspec.structs.replace(target, tls=_context(ca, cert))
+
+
 def _split(url: str, form: str = FORM) -> tuple[str, str, int, str]:
     """Scheme, host, port and path; httptools reads them, since urllib.parse costs a start 2 ms."""
     if not isinstance(url, str):
