@@ -5,6 +5,7 @@ import logging
 import os
 import random
 import secrets
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -77,7 +78,7 @@ def run_agent(options: AgentOptions) -> int:
         ):
             admission.ready = True
             program = server.Server(
-                _guarded(app.App(table, admission, expose=expose), where, folder),
+                _guarded(app.App(table, admission, expose=expose), where, bound, folder),
                 admission,
                 where,
                 on_started=lambda: _announce(
@@ -108,13 +109,15 @@ def _where(listen: str, state: Path) -> "Listen":
     return Listen(host=host.strip("[]"), port=int(port))
 
 
-def _guarded(app: "App", where: "Listen", folder: "DeviceFolder") -> "Application":
-    """The application, behind a token where any user of this machine could reach it."""
+def _guarded(
+    app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder"
+) -> "Application":
+    """The application, behind a token where any user or web page of this machine could reach it."""
     if where.uds is not None:
         return app
-    from halocline.adapters.asgi.local_guard import LocalGuard
+    from halocline.adapters.asgi.local_guard import LocalGuard, local_hosts
 
-    return LocalGuard(app, _local_token(folder.path))
+    return LocalGuard(app, token=_local_token(folder.path), hosts=local_hosts(bound.getsockname()[1]))
 
 
 def _local_token(state: Path) -> str:
@@ -158,7 +161,7 @@ def _models(
 
 
 def _maker(name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity | None") -> "Make":
-    """How the tiers of that model are made with what the hub wants. Raises Misconfigured (HAL-729)."""
+    """How the tiers of that model are made with what the hub wants. Raises Misconfigured (HAL-731)."""
     assert model.cloud is not None
     opened = _cloud(name, model.cloud, identity)
     said = ModelSettings(threshold=model.threshold, deadline_s=model.deadline_s)
@@ -198,11 +201,11 @@ def _policy(
 
 
 def _cloud(name: str, cloud: str, identity: "Identity | None") -> "Callable[[], OnnxModel | RemoteModel]":
-    """How the cloud model is opened, each time anew. Raises Misconfigured (HAL-729)."""
+    """How the cloud model is opened, each time anew. Raises Misconfigured (HAL-731)."""
     if cloud.startswith(_HUB):
         if identity is None:
             raise Misconfigured(
-                "HAL-729",
+                "HAL-731",
                 f"model.{name}.cloud is {cloud!r}, and this device has joined no hub. Join one: halocline "
                 f"agent join INVITE, or name a URL or a file",
             )

@@ -438,14 +438,19 @@ CATALOGUE: dict[str, Entry] = {
         "Put right what the message names; see: halocline agent config --example",
     ),
     "HAL-729": Entry(
+        "Not a program of this machine",
+        "A request to the agent came from a web page, or under a name that is not this machine's.",
+        "Ask from a program, at 127.0.0.1 or localhost with the agent's port.",
+    ),
+    "HAL-730": Entry(
+        "The agent's token is missing",
+        "Over TCP, each request to the agent needs the token that lies in its state folder.",
+        "Send Authorization: Bearer with the content of local.token, or use the Unix socket.",
+    ),
+    "HAL-731": Entry(
         "A model of a hub that this device has not joined",
         "The configuration names hub:NAME as the cloud model, and the state folder holds no identity.",
         "Join the hub first (halocline agent join), or name a URL or a file.",
-    ),
-    "HAL-731": Entry(
-        "A request to the agent that is not a local program's",
-        "On TCP an agent answers programs of its own machine that hold its token, and no web page.",
-        "Send Authorization: Bearer with what local.token in the state folder holds, to 127.0.0.1.",
     ),
     "HAL-741": Entry(
         "Nothing at this address of the hub",
@@ -491,5 +496,45 @@ CATALOGUE: dict[str, Entry] = {
         "The hub failed",
         "A request met an error that the hub has no name for; nothing was changed.",
         "Look into the log of the hub process.",
+    ),
+    "HAL-751": Entry(
+        "Not signed in",
+        "The request to the hub carries no token, or one that the hub does not know or that has ended.",
+        "Sign in with `halocline login` and a token of this hub; an admin makes one with token create.",
+    ),
+    "HAL-752": Entry(
+        "Not allowed",
+        "The person's role does not hold this right, or the device or token is not among theirs.",
+        "Ask someone with one of the roles that the message names; `halocline whoami` shows yours.",
+    ),
+    "HAL-753": Entry(
+        "No such person or token",
+        "The hub knows nobody by that name, or no token that begins like that.",
+        "See halocline user list, and halocline token list.",
+    ),
+    "HAL-754": Entry(
+        "A change of people that cannot be made",
+        "The name is taken, a part is missing, or the hub would be left without an admin.",
+        "Do what the message says; nothing was changed.",
+    ),
+    "HAL-755": Entry(
+        "No hub to speak to",
+        "The command speaks to a hub, and none is named, or the name is not one that you signed in to.",
+        "Run `halocline login URL`, or name one by --hub or HALOCLINE_HUB.",
+    ),
+    "HAL-756": Entry(
+        "The file of hubs cannot be used",
+        "What `halocline login` keeps cannot be read or written, is damaged, or others may read it.",
+        "Correct what the message names, or remove the file and sign in again.",
+    ),
+    "HAL-757": Entry(
+        "A duration that is none",
+        "A time was written in a way that is not understood.",
+        "Write a number with a unit: 30s, 10m, 1h, 30d.",
+    ),
+    "HAL-758": Entry(
+        "Waited in vain",
+        "What was waited for has not come about within the time given.",
+        "Look at the device with `halocline device show`, or wait longer with --timeout.",
     ),
 }

@@ -135,6 +135,19 @@ def test_the_clock_that_counts_is_the_one_given(tmp_path: Path, off_s: float) ->
                 door.ask("GET", "/")
 
 
+def test_a_device_refuses_what_has_surely_ended_and_passes_over_its_own_clock(tmp_path: Path) -> None:
+    now_s = time.time()
+    then = datetime.fromtimestamp(now_s, UTC) + timedelta(days=400)
+    later = authority(tmp_path, "later", not_before=then, not_after=then + timedelta(days=1))
+    with listening(later) as hub:
+        with Door(hub.url, ca=later.root, passed_s=lambda: 0.0) as door:
+            assert door.ask("GET", "/").status == 200
+            assert door.certified == pytest.approx((then.timestamp(), then.timestamp() + 86_400), abs=1)
+        with Door(hub.url, ca=later.root, passed_s=lambda: now_s + 402 * 86_400) as door:
+            with pytest.raises(Untrusted, match="ended on"):
+                door.ask("GET", "/")
+
+
 def test_an_older_tls_is_refused(ours: Authority) -> None:
     with listening(ours, version=ssl.TLSVersion.TLSv1_2) as hub, Door(hub.url, ca=ours.root) as door:
         with pytest.raises(Untrusted, match="TLS"):

@@ -254,6 +254,24 @@ def test_the_last_contact_is_known_to_half_a_minute(hub):
     assert hub.device(joined.device.id).seen_s == NOW + 31
 
 
+def test_a_refusal_that_repeats_is_written_down_once_a_minute_and_refused_each_time(hub):
+    joined = hub.join(KEY, hub.invite())
+    hub.revoke(joined.device.id)
+    peer = joining.Peer(read_certificate(joined.certificate.encode()), NOW)
+    repeats = joining.Repeats()
+    for later_s in (0, 1, 59, 61, 62):
+        assert refused(joining.admit, hub.store, peer, NOW + later_s, repeats=repeats).code == "HAL-714"
+    assert len(hub.entries("device.connect")) == 2
+
+
+def test_repeats_of_many_are_remembered_within_bounds():
+    repeats = joining.Repeats(max_remembered=2)
+    for who in "abc":
+        repeats.remember(who, "revoked", now_s=0.0)
+    assert [repeats.is_one(who, "revoked", now_s=1.0) for who in "abc"] == [False, True, True]
+    assert not repeats.is_one("c", "clone", now_s=1.0)
+
+
 # Coming home
 
 

@@ -21,7 +21,7 @@ from halocline.hub import nonces
 from halocline.hub.admitting import Peer, admit
 from halocline.hub.authority import Authority, Proven
 from halocline.hub.naming import check_labels
-from halocline.hub.refusing import audited
+from halocline.hub.refusing import Repeats, audited
 from halocline.hub.standing import accept, replace, revoke
 from halocline.hub.store import Store, Transaction
 
@@ -31,6 +31,7 @@ __all__ = [
     "JoinRules",
     "Joined",
     "Peer",
+    "Repeats",
     "accept",
     "admit",
     "invite",

@@ -77,6 +77,9 @@ class Transaction(Protocol):
     def token(self, digest: str) -> Token | None:
         """The token with that digest."""
 
+    def tokens(self, person: str) -> list[Token]:
+        """A person's tokens, the one that ends first first."""
+
     def put_token(self, token: Token) -> None:
         """Add a token."""
 

@@ -12,6 +12,7 @@ from halocline.fleet import (
     Device,
     DeviceState,
     ModelSettings,
+    Person,
     Reported,
     Settings,
 )
@@ -119,6 +120,17 @@ def present(tx: Transaction, device_id: str) -> Device:
     """The device. Raises Rejected (HAL-748) where there is none."""
     device = tx.device(device_id)
     if device is None:
+        raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
+    return device
+
+
+def visible(tx: Transaction, person: Person, device_id: str) -> Device:
+    """The device, where this person may know of it: an installer knows those of one site.
+
+    Raises Rejected (HAL-748) where there is none for them.
+    """
+    device = present(tx, device_id)
+    if person.site and device.labels.get("site") != person.site:
         raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
     return device
 

@@ -190,6 +190,11 @@ class MemoryTransaction:
         """The token with that digest."""
         return self._tables.tokens.get(digest)
 
+    def tokens(self, person: str) -> list[Token]:
+        """A person's tokens, the one that ends first first."""
+        theirs = [one for one in self._tables.tokens.values() if one.person == person]
+        return sorted(theirs, key=lambda one: (one.expires_s, one.digest))
+
     def put_token(self, token: Token) -> None:
         """Add a token."""
         self._on_write("token")

@@ -207,6 +207,19 @@ class StoreContract:
         with store.look() as tx:
             assert tx.people() == []
 
+    def test_a_persons_tokens_are_theirs_alone_and_the_one_that_ends_first_is_first(
+        self, store: Store
+    ) -> None:
+        """And of nobody there are none."""
+        with store.change() as tx:
+            for name in ("ann", "bob"):
+                tx.put_person(Person(name=name, role=Role.VIEWER))
+            for digest, person, expires_s in (("c", "ann", 9.0), ("a", "ann", 3.0), ("b", "bob", 1.0)):
+                tx.put_token(Token(digest=digest, person=person, created_s=0.0, expires_s=expires_s))
+        with store.look() as tx:
+            assert [token.digest for token in tx.tokens("ann")] == ["a", "c"]
+            assert tx.tokens("nobody") == []
+
     def test_a_person_who_is_removed_has_no_token_left(self, store: Store) -> None:
         """And a token can be removed alone."""
         with store.change() as tx:

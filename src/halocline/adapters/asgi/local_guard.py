@@ -1,57 +1,74 @@
-"""Keep a local endpoint on TCP for the programs of this device: no web page, nobody without the token.
-
-A page in a browser on the device can send requests to 127.0.0.1 too: across sites, with an Origin header, or
-after its name was made to resolve to this machine (DNS rebinding), with a Host that is not ours.
-"""
+"""Decide who may ask a server for this machine's own programs: no web page, nobody without a token."""
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from halocline.adapters.asgi.answers import Answer, Receive, Scope, Send, failure, send_answer
+from halocline.adapters.asgi.answers import Answer, Receive, Scope, Send, failure, send_and_close
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_OPEN: Final = ("/v2/health/live", "/v2/health/ready")
-"""What a supervisor asks without a token; it tells nothing of the models."""
-_NAMES: Final = (b"127.0.0.1", b"localhost", b"[::1]")
+_OPEN = "/v2/health/live"
+"""Whether the program runs is told without a token: whoever supervises it has none."""
+
+
+def local_hosts(port: int) -> frozenset[str]:
+    """What the Host of a request to this machine's own port may be."""
+    return frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 
 
 class LocalGuard:
-    """Passes to the application what comes from a local program that holds the token."""
+    """An application behind the checks that keep web pages in a browser of this machine out.
 
-    def __init__(self, app: Application, token: str) -> None:
+    A page can send requests here, also under a name of its own that leads to 127.0.0.1 (DNS rebinding).
+    It cannot leave out Origin in what it posts elsewhere, cannot choose Host, and does not know the token.
+    Host must be one of `hosts`, with the port; `token` must come as `Authorization: Bearer`, but for
+    /v2/health/live. A Unix socket needs no guard: no page reaches it.
+    """
+
+    def __init__(self, app: Application, *, token: str, hosts: frozenset[str]) -> None:
         self._app = app
-        self._token = f"Bearer {token}".encode()
+        self._hosts = frozenset(host.encode() for host in hosts)
+        self._token = token.encode()
+        if not self._token:
+            raise ValueError("an empty token would let everybody in")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or refuse it."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Hand a request on, or refuse it before a byte of its body is read."""
         refused = self._refusal(scope)
         if refused is None:
-            await self._app(scope, receive, send)
-        else:
-            await send_answer(send, refused)
+            return self._app(scope, receive, send)
+        return send_and_close(receive, send, refused, "")
 
     def _refusal(self, scope: Scope) -> Answer | None:
-        headers = scope["headers"]
-        hosts = [value for name, value in headers if name == b"host"]
-        if len(hosts) != 1 or _without_port(hosts[0].lower()) not in _NAMES:
-            return failure(421, "this address answers to 127.0.0.1 and localhost alone [HAL-731]")
-        if any(name in (b"origin", b"sec-fetch-site") for name, _ in headers):
-            return failure(403, "requests of web pages are not answered here [HAL-731]")
-        if scope["path"] in _OPEN:
-            return None
-        given = [value for name, value in headers if name == b"authorization"]
-        if len(given) != 1 or not hmac.compare_digest(given[0], self._token):
+        hosts: list[bytes] = []
+        given: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                return failure(
+                    403,
+                    "the request has an Origin: it comes from a web page, and this is for programs of this "
+                    "machine alone. Ask without a browser [HAL-729]",
+                )
+            if name == b"host":
+                hosts.append(value)
+            elif name == b"authorization":
+                given.append(value)
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            seen = hosts[0][:80].decode("latin-1") if hosts else "none"
+            expected = b", ".join(sorted(self._hosts)).decode()
+            return failure(403, f"Host must be one of {expected}, got {seen!r} [HAL-729]")
+        if scope["path"] != _OPEN and not self._is_known(given):
             return failure(
                 401,
-                "the token of this device's agent is missing or wrong: Authorization: Bearer TOKEN, from "
-                "local.token in its state folder [HAL-731]",
+                "a token is needed: Authorization: Bearer TOKEN, as in local.token of the agent's state "
+                "folder [HAL-730]",
                 (b"www-authenticate", b"Bearer"),
             )
         return None
 
-
-def _without_port(host: bytes) -> bytes:
-    name, colon, port = host.rpartition(b":")
-    return name if colon and port.isdigit() else host
+    def _is_known(self, given: list[bytes]) -> bool:
+        if len(given) != 1:
+            return False
+        kind, _, token = given[0].partition(b" ")
+        return kind.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)

@@ -34,13 +34,17 @@ class Want(Enum):
 
 
 class Connection:
-    """One socket, plain or TLS. `kept` says that it lay open between two exchanges: it may be stale."""
+    """One socket, plain or TLS. `kept` says that it lay open between two exchanges: it may be stale.
 
-    __slots__ = ("_waits", "_wants_read", "_wants_write", "kept", "sock")
+    `generation` is its pool's at its opening (see `Pool.reopen`).
+    """
+
+    __slots__ = ("_waits", "_wants_read", "_wants_write", "generation", "kept", "sock")
 
     def __init__(self, sock: socket.socket, *, tls: bool = False) -> None:
         self.sock = sock
         self.kept = False
+        self.generation = 0
         self._wants_read: tuple[type[OSError], ...] = (BlockingIOError,)
         self._wants_write: tuple[type[OSError], ...] = ()
         self._waits: tuple[type[OSError], ...] = (TimeoutError, BlockingIOError)

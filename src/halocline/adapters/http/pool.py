@@ -106,6 +106,7 @@ class Pool:
         self._failure: Failed | None = None
         self._retry_s = 0.0
         self._backoff_s = FIRST_BACKOFF_S
+        self._generation = 0
         self._closed = False
 
     def open_ahead(self) -> None:
@@ -113,6 +114,17 @@ class Pool:
         with self._lock:
             if not self._idle and not self._active:
                 self._start_dial()
+
+    def reopen(self) -> None:
+        """From now on use connections that are opened anew; what is under way ends where it is."""
+        with self._lock:
+            self._generation += 1
+            idle, self._idle = self._idle, []
+            # What failed may have failed by what has changed: the next attempt need not wait.
+            self._retry_s, self._backoff_s = 0.0, FIRST_BACKOFF_S
+            self._start_dial()
+        for connection in idle:
+            connection.close()
 
     def call(self, call: Call) -> Verdict:
         """Carry the call, or be carried; back at its `until_s` at the latest."""
@@ -230,8 +242,10 @@ class Pool:
                 _interrupt(sock)
 
         connection, failure = None, None
+        generation = self._generation  # read before what the attempt is made with
         try:
             connection = self._dial(opened)
+            connection.generation = generation
         except LostError as exc:
             failure = Failed(reason=exc.reason, detail=exc.detail, status=exc.status)
         with self._lock:
@@ -324,7 +338,10 @@ class Pool:
         self._reaper.adopt(connection, exchange, give_up_s, finished)
 
     def _release(self, connection: Connection) -> None:
-        """Give the connection to those who wait, or keep it."""
+        """Give the connection to those who wait, or keep it; one from before `reopen` ends."""
+        if connection.generation != self._generation:
+            self._discard(connection)
+            return
         with self._lock:
             batch = [] if self._closed else self._next_batch()
             keep = not self._closed and len(self._active) + len(self._idle) <= self._max_connections

@@ -15,7 +15,7 @@ from halocline.adapters.http.dial import dial
 from halocline.adapters.http.exchange import Exchange
 from halocline.adapters.http.pool import Call, Pool
 from halocline.adapters.http.stated import Stated
-from halocline.adapters.http.target import Target, read_target
+from halocline.adapters.http.target import Target, read_target, with_identity
 from halocline.decide.checks import check_number
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 from halocline.ports import Answered, Failed, Feed, Verdict
@@ -205,6 +205,20 @@ class RemoteModel:
         if isinstance(verdict, Failed):
             raise error_of(verdict, self.url)
         return verdict
+
+    def renew(
+        self,
+        cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]],
+        *,
+        ca: str | os.PathLike[str] | None,
+    ) -> None:
+        """Show this certificate from now on, and trust this authority, both as for `connect`.
+
+        Calls under way end where they are; every later one travels on a connection opened anew. Raises
+        Misconfigured (HAL-104, HAL-108) where they cannot be used; all stays as it was then.
+        """
+        self._target = with_identity(self._target, ca, cert)
+        self._pool.reopen()
 
     def close(self) -> None:
         """End every call, thread and socket."""

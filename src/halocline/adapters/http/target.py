@@ -78,7 +78,7 @@ def read_target(
     proxy = _proxy_for(scheme, host, port)
     fields = {"Host": _authority(host, port, 443 if secure else 80), **(headers or {})}
     if token is not None:
-        fields["Authorization"] = f"Bearer {_secret(token)}"
+        fields["Authorization"] = f"Bearer {read_secret(token)}"
     if proxy is not None and proxy.authorization and not secure:
         fields["Proxy-Authorization"] = proxy.authorization
     return Target(
@@ -106,6 +106,21 @@ def read_site(url: str, *, headers: Mapping[str, str] | None, tls: "SSLContext")
     proxy = _proxy_for(scheme, host, port)
     url = f"https://{_authority(host, port)}"
     return Target(url, host, port, "", "", "", "", _head(fields), tls, proxy)
+
+
+def with_identity(
+    target: Target,
+    ca: str | os.PathLike[str] | None,
+    cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
+) -> Target:
+    """The target with this authority and client certificate in place of its own.
+
+    Raises Misconfigured: HAL-104 where it is plaintext, HAL-108 for files that cannot be used.
+    """
+    if target.tls is None:
+        raise Misconfigured("HAL-104", f"a certificate is for https://, and {target.url} is plaintext")
+    # A new context: one in use may be in the middle of a handshake in another thread.
+    return msgspec.structs.replace(target, tls=_context(ca, cert))
 
 
 def _split(url: str, form: str = FORM) -> tuple[str, str, int, str]:
@@ -161,7 +176,8 @@ def _head(fields: Mapping[str, str]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
 
 
-def _secret(reference: str) -> str:
+def read_secret(reference: str) -> str:
+    """What env:NAME or file:PATH leads to. Raises Misconfigured (HAL-105)."""
     kind, _, place = reference.partition(":")
     if kind == "env" and place:
         if not os.environ.get(place):

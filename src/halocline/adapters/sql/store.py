@@ -220,6 +220,11 @@ class SqlTransaction:
         row = self._one(TOKENS, TOKENS.c.digest == digest)
         return None if row is None else rows.token_of(row)
 
+    def tokens(self, person: str) -> list[Token]:
+        """See `Transaction`."""
+        theirs = select(TOKENS).where(TOKENS.c.person == person).order_by(TOKENS.c.expires_s, TOKENS.c.digest)
+        return [rows.token_of(row) for row in self._connection.execute(theirs).mappings()]
+
     def put_token(self, token: Token) -> None:
         """See `Transaction`."""
         row = {
