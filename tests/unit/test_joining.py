@@ -182,6 +182,15 @@ def test_any_number_of_lost_renewals_lock_nobody_out(hub):
     assert hub.admit(renewals[2].certificate)
 
 
+def test_certificates_that_ended_long_ago_are_forgotten(hub):
+    joined = hub.join(KEY, hub.invite())
+    held = joined.certificate
+    for day in range(30):
+        hub.admit(held, now_s=NOW + day * DAY)
+        held = hub.renew(KEY, joined.device.id, now_s=NOW + day * DAY).certificate
+    assert len(hub.certificates(joined.device.id)) == 9
+
+
 def test_a_renewal_is_for_the_devices_own_key(hub):
     device_id = hub.join(KEY, hub.invite()).device.id
     other_id = hub.join(OTHER, hub.invite(b"2" * 16)).device.id

@@ -53,6 +53,9 @@ class Transaction(Protocol):
     def put_certificate(self, certificate: Certificate) -> None:
         """Add a certificate, or replace the one with its serial number."""
 
+    def forget_certificates(self, device_id: str, *, ended_before_s: float) -> None:
+        """Remove the device's superseded certificates that ended before that time."""
+
     def twin(self, device_id: str) -> Twin:
         """Desired and reported state. Raises KeyError for a device that is not there."""
 

@@ -11,6 +11,7 @@ from halocline.errors import Rejected
 from halocline.fleet import (
     AuditEntry,
     Certificate,
+    CertificateState,
     Desired,
     Device,
     Invite,
@@ -146,6 +147,17 @@ class MemoryTransaction:
         """Add a certificate, or replace the one with its serial number."""
         self._on_write("certificate")
         self._tables.certificates[certificate.serial] = certificate
+
+    def forget_certificates(self, device_id: str, *, ended_before_s: float) -> None:
+        """Remove the device's superseded certificates that ended before that time."""
+        self._on_write("certificate")
+        self._tables.certificates = {
+            serial: one
+            for serial, one in self._tables.certificates.items()
+            if one.device != device_id
+            or one.state is not CertificateState.SUPERSEDED
+            or one.not_after_s >= ended_before_s
+        }
 
     def twin(self, device_id: str) -> Twin:
         """Desired and reported state. Raises KeyError for a device that is not there."""

@@ -171,6 +171,22 @@ class StoreContract:
             assert [each.serial for each in tx.certificates(device().id)] == ["0c", "0a", "0b"]
             assert tx.certificates(device().id)[0].state is CertificateState.CURRENT
 
+    def test_only_superseded_certificates_that_have_ended_are_forgotten(self, store: Store) -> None:
+        """Of that device, and no other."""
+        old = CertificateState.SUPERSEDED
+        with store.change() as tx:
+            tx.put_device(device())
+            tx.put_device(device("b"))
+            tx.put_certificate(certificate("01", state=old, not_after_s=9.0))
+            tx.put_certificate(certificate("02", state=old, not_after_s=10.0))
+            tx.put_certificate(certificate("03", state=CertificateState.CURRENT, not_after_s=9.0))
+            tx.put_certificate(certificate("04", not_after_s=9.0))
+            tx.put_certificate(certificate("05", of="b", state=old, not_after_s=9.0))
+            tx.forget_certificates(device().id, ended_before_s=10.0)
+        with store.look() as tx:
+            assert [each.serial for each in tx.certificates(device().id)] == ["02", "03", "04"]
+            assert [each.serial for each in tx.certificates(device("b").id)] == ["05"]
+
     def test_a_desired_state_follows_the_one_before_or_is_not_set(self, store: Store) -> None:
         """The generation fences two who change at once."""
         wanted = Settings(models={"m": ModelSettings(threshold=0.5)}, poll_s=30.0)

@@ -28,6 +28,7 @@ from halocline.decide import audit_chain
 from halocline.fleet import (
     AuditEntry,
     Certificate,
+    CertificateState,
     Desired,
     Device,
     Invite,
@@ -172,6 +173,15 @@ class SqlTransaction:
         place = (self._connection.execute(places).scalar() or 0) + 1
         is_it = CERTIFICATES.c.serial == certificate.serial
         self._put(CERTIFICATES, is_it, rows.certificate_row(certificate), place=place)
+
+    def forget_certificates(self, device_id: str, *, ended_before_s: float) -> None:
+        """See `Transaction`."""
+        gone = and_(
+            CERTIFICATES.c.device == device_id,
+            CERTIFICATES.c.state == CertificateState.SUPERSEDED.value,
+            CERTIFICATES.c.not_after_s < ended_before_s,
+        )
+        self._connection.execute(delete(CERTIFICATES).where(gone))
 
     # Twins
 
