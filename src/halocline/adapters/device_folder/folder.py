@@ -41,6 +41,7 @@ def held(state: Path) -> Iterator["DeviceFolder"]:
     try:
         _take(state, lock)
         folder = DeviceFolder(state)
+        folder.sweep()
         try:
             yield folder
         finally:
@@ -89,6 +90,16 @@ class DeviceFolder:
         with failing(self.path):
             shutil.rmtree(self.path / JOINING, ignore_errors=True)
             sync(self.path)
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed left half-made."""
+        with failing(self.path):
+            half = [*self.path.glob(f".{identity.IDENTITY}.*"), *self.path.glob(f".{JOINING}.*")]
+            half += [self.path / JOINING] if (self.path / identity.IDENTITY).is_dir() else []
+            for folder in half:
+                shutil.rmtree(folder, ignore_errors=True)
+            for file in (self.path / identity.IDENTITY).glob(f".{identity.CHAIN}.*"):
+                file.unlink()
 
     def enrol(self, *, key: bytes, chain: str, ca: bytes, places: Places) -> None:
         """The hub has let us in: the identity is there from now on."""
