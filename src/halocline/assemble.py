@@ -106,6 +106,7 @@ def serve(options: ServeOptions) -> int:
     need("serve", "uvicorn", "prometheus_client", what="halocline serve")
     from halocline.adapters.asgi import access, app, listen, server
     from halocline.adapters.prometheus import expose
+    from halocline.adapters.sd_notify import Supervisor
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
@@ -141,6 +142,7 @@ def serve(options: ServeOptions) -> int:
             app.App(table, admission, expose=expose, access=log, body_timeout_s=options.body_timeout_s),
             admission,
             where,
+            supervisor=Supervisor(os.environ),
             max_connections=options.max_connections,
             drain_s=options.drain_s,
             on_started=lambda: _announce(address, [each.ref for each in table], as_json=options.json),

@@ -17,6 +17,7 @@ from halocline.adapters.asgi.answers import LOG, Receive, Scope, Send
 from halocline.adapters.asgi.listen import Listen, cannot_listen
 from halocline.adapters.asgi.protocol import LimitedProtocol, limited_protocol
 from halocline.adapters.asgi.tls import server_context
+from halocline.adapters.sd_notify import Supervisor
 from halocline.errors import HaloclineError
 from halocline.serving.admission import Admission
 
@@ -34,6 +35,7 @@ class Server(uvicorn.Server):
     """Serves on a socket that is already bound; the first signal drains it, the second ends it at once.
 
     A `context` is used instead of the files in `listen`; with `tells`, the application learns of connections.
+    A `supervisor` hears when it listens, that its loop turns, and when it drains.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Server(uvicorn.Server):
         *,
         context: ssl.SSLContext | None = None,
         tells: bool = False,
+        supervisor: Supervisor | None = None,
         max_connections: int = 1024,
         drain_s: float = 30.0,
         on_started: Callable[[], None] = lambda: None,
@@ -52,6 +55,7 @@ class Server(uvicorn.Server):
         self._drain_s = drain_s
         self._drain_until_s: float | None = None
         self._on_started = on_started
+        self._supervisor = supervisor or Supervisor({})
         self.abandoned = 0
         """Requests that were inside when the server stopped all the same."""
         if context is None and listen.tls is not None:
@@ -80,6 +84,7 @@ class Server(uvicorn.Server):
         if self._drain_until_s is None:
             self._admission.draining = True
             self._drain_until_s = time.monotonic() + self._drain_s
+            self._supervisor.stopping()
             LOG.info("draining: %d requests inside", self._admission.inside)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -93,6 +98,7 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         self._on_started()
+        self._supervisor.ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is open, and see whether that left somebody without an answer."""
@@ -102,6 +108,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: is the draining over, does a connection keep us waiting."""
         now_s = time.monotonic()
+        self._supervisor.alive(now_s)
         if self._drain_until_s is not None and (not self._admission.inside or now_s > self._drain_until_s):
             self.should_exit = True
         if counter % 10 == 0:
