@@ -109,9 +109,7 @@ def _where(listen: str, state: Path) -> "Listen":
     return Listen(host=host.strip("[]"), port=int(port))
 
 
-def _guarded(
-    app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder"
-) -> "Application":
+def _guarded(app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder") -> "Application":
     """The application, behind a token where any user or web page of this machine could reach it."""
     if where.uds is not None:
         return app
