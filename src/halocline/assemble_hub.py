@@ -144,7 +144,7 @@ def _serve(
         started = _Started(
             options, folder, authority, doors, hub.models, is_first=is_first, doors_left=len(where)
         )
-        applications = (
+        applications: tuple[tuple[server.Application, ssl.SSLContext], ...] = (
             (DeviceDoor(hub, admissions[0], pool, served), shown.for_devices),
             (people_door(hub, admissions[1], pool), shown.for_others),
             (
