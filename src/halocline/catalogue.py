@@ -335,6 +335,26 @@ CATALOGUE: dict[str, Entry] = {
         "What came over a door of the hub is no message of that kind, or larger than messages may be.",
         "Use a halocline of the same or a newer version on both ends.",
     ),
+    "HAL-703": Entry(
+        "The hub's database cannot be used now",
+        "It cannot be reached, is busy for too long, or its disk is full. Nothing was changed.",
+        "Try again; see that the database runs and that its disk has room.",
+    ),
+    "HAL-704": Entry(
+        "A change that contradicts the hub's database",
+        "What was to be written belongs to something else already. Nothing was changed.",
+        "Look at what the message names, and choose another.",
+    ),
+    "HAL-705": Entry(
+        "A database of a newer halocline",
+        "A newer version migrated the hub's database; migrations go forward only.",
+        "Install the newer version again, or restore a backup from before.",
+    ),
+    "HAL-706": Entry(
+        "An unknown kind of database",
+        "A hub keeps its state in a file of SQLite or in PostgreSQL.",
+        "Give --database postgresql://USER@HOST/NAME, or leave it out.",
+    ),
     "HAL-711": Entry(
         "An invite that cannot be read",
         "The text is no invite, a part of it is missing or mistyped, or a newer Halocline made it.",
@@ -392,6 +412,31 @@ CATALOGUE: dict[str, Entry] = {
         "The hub, or something before it, answered with an error status.",
         "Read its message, which is part of this one.",
     ),
+    "HAL-724": Entry(
+        "A device's state folder that is in use",
+        "Another process holds it: two agents with one identity would look like a clone to the hub.",
+        "Stop the other agent, or give this one its own --state.",
+    ),
+    "HAL-725": Entry(
+        "A device's state folder that cannot be used",
+        "It cannot be read or written, the disk is full or read-only, or what lies there is damaged.",
+        "Correct what the message names, or give another folder with --state.",
+    ),
+    "HAL-726": Entry(
+        "Joined already, or not joined",
+        "A state folder holds one device's identity: joining needs one without, the channel one with it.",
+        "Give another --state, or join first: halocline agent join INVITE.",
+    ),
+    "HAL-727": Entry(
+        "The device waits to be accepted",
+        "The hub has put it on its list; someone compares the short code and accepts it, or does not.",
+        "Run halocline device accept on a machine that is signed in to the hub, then try again.",
+    ),
+    "HAL-728": Entry(
+        "A configuration of an agent that cannot be used",
+        "The file is not there, is no TOML, has an unknown key, or a value of another kind or out of range.",
+        "Put right what the message names; see: halocline agent config --example",
+    ),
     "HAL-729": Entry(
         "Not a program of this machine",
         "A request to the agent came from a web page, or under a name that is not this machine's.",
@@ -401,6 +446,11 @@ CATALOGUE: dict[str, Entry] = {
         "The agent's token is missing",
         "Over TCP, each request to the agent needs the token that lies in its state folder.",
         "Send Authorization: Bearer with the content of local.token, or use the Unix socket.",
+    ),
+    "HAL-731": Entry(
+        "A model of a hub that this device has not joined",
+        "The configuration names hub:NAME as the cloud model, and the state folder holds no identity.",
+        "Join the hub first (halocline agent join), or name a URL or a file.",
     ),
     "HAL-741": Entry(
         "Nothing at this address of the hub",
@@ -446,5 +496,45 @@ CATALOGUE: dict[str, Entry] = {
         "The hub failed",
         "A request met an error that the hub has no name for; nothing was changed.",
         "Look into the log of the hub process.",
+    ),
+    "HAL-751": Entry(
+        "Not signed in",
+        "The request to the hub carries no token, or one that the hub does not know or that has ended.",
+        "Sign in with `halocline login` and a token of this hub; an admin makes one with token create.",
+    ),
+    "HAL-752": Entry(
+        "Not allowed",
+        "The person's role does not hold this right, or the device or token is not among theirs.",
+        "Ask someone with one of the roles that the message names; `halocline whoami` shows yours.",
+    ),
+    "HAL-753": Entry(
+        "No such person or token",
+        "The hub knows nobody by that name, or no token that begins like that.",
+        "See halocline user list, and halocline token list.",
+    ),
+    "HAL-754": Entry(
+        "A change of people that cannot be made",
+        "The name is taken, a part is missing, or the hub would be left without an admin.",
+        "Do what the message says; nothing was changed.",
+    ),
+    "HAL-755": Entry(
+        "No hub to speak to",
+        "The command speaks to a hub, and none is named, or the name is not one that you signed in to.",
+        "Run `halocline login URL`, or name one by --hub or HALOCLINE_HUB.",
+    ),
+    "HAL-756": Entry(
+        "The file of hubs cannot be used",
+        "What `halocline login` keeps cannot be read or written, is damaged, or others may read it.",
+        "Correct what the message names, or remove the file and sign in again.",
+    ),
+    "HAL-757": Entry(
+        "A duration that is none",
+        "A time was written in a way that is not understood.",
+        "Write a number with a unit: 30s, 10m, 1h, 30d.",
+    ),
+    "HAL-758": Entry(
+        "Waited in vain",
+        "What was waited for has not come about within the time given.",
+        "Look at the device with `halocline device show`, or wait longer with --timeout.",
     ),
 }

@@ -188,3 +188,13 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why it was refused, or what the person gave as `--reason`."""
     details: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """An audit entry in its place in a chain; `digest` covers everything above it and `previous`."""
+
+    chain: str
+    number: int
+    entry: AuditEntry
+    previous: str
+    digest: str

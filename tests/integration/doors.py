@@ -5,7 +5,6 @@ import http.server
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ Handler = Callable[[str, str, bytes, dict[str, str]], Answer]
 class Authority(NamedTuple):
     """A root with a server certificate of its own, in files."""
 
-    ca: trustme.CA
+    ca: Any
     root: bytes
     fingerprint: str
     chain: Path
@@ -89,6 +88,7 @@ def listening(
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             came.append((self.number, self.command, self.path, body))
             given = {name.lower(): value for name, value in self.headers.items()}
+            given["peer"] = (self.connection.getpeercert(binary_form=True) or b"").hex()
             status, headers, sent = answer(self.command, self.path, body, given)
             self.send_response(status)
             for name, value in headers.items():
@@ -123,13 +123,3 @@ def listening(
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def at(year: int) -> datetime:
-    """A day of that year."""
-    return datetime(year, 1, 1, tzinfo=UTC)
-
-
-def days(count: float) -> timedelta:
-    """So many days."""
-    return timedelta(days=count)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from doors import Authority, authority, listening
+from test_connect import connect_proxy
 
 from halocline.adapters.http.door import Asked, Door, raise_for, read_fingerprint
 from halocline.adapters.http.issuer import issuer_of
@@ -135,6 +136,19 @@ def test_the_clock_that_counts_is_the_one_given(tmp_path: Path, off_s: float) ->
                 door.ask("GET", "/")
 
 
+def test_a_device_refuses_what_has_surely_ended_and_passes_over_its_own_clock(tmp_path: Path) -> None:
+    now_s = time.time()
+    then = datetime.fromtimestamp(now_s, UTC) + timedelta(days=400)
+    later = authority(tmp_path, "later", not_before=then, not_after=then + timedelta(days=1))
+    with listening(later) as hub:
+        with Door(hub.url, ca=later.root, passed_s=lambda: 0.0) as door:
+            assert door.ask("GET", "/").status == 200
+            assert door.certified == pytest.approx((then.timestamp(), then.timestamp() + 86_400), abs=1)
+        with Door(hub.url, ca=later.root, passed_s=lambda: now_s + 402 * 86_400) as door:
+            with pytest.raises(Untrusted, match="ended on"):
+                door.ask("GET", "/")
+
+
 def test_an_older_tls_is_refused(ours: Authority) -> None:
     with listening(ours, version=ssl.TLSVersion.TLSv1_2) as hub, Door(hub.url, ca=ours.root) as door:
         with pytest.raises(Untrusted, match="TLS"):
@@ -152,6 +166,29 @@ def test_nothing_that_listens_and_silence_are_told_apart(ours: Authority) -> Non
     with Door(url, ca=ours.root) as door, pytest.raises(Transient, match="refused") as gone:
         door.ask("GET", "/")
     assert late.value.code == gone.value.code == "HAL-721"
+
+
+def test_a_proxy_with_credentials_leads_to_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = authority(tmp_path, "far", ("hub.example",))
+    with listening(far) as hub, connect_proxy(int(hub.url.rpartition(":")[2])) as (port, heads):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://fleet:p%40ss@127.0.0.1:{port}")
+        with Door("https://hub.example:8443", fingerprint=far.fingerprint) as door:
+            assert door.ask("GET", "/v1/twin").status == 200
+    assert heads[0].startswith("CONNECT hub.example:8443 HTTP/1.1")
+    assert "Proxy-Authorization: Basic ZmxlZXQ6cEBzcw==" in heads[0]
+
+
+def test_a_proxy_that_inspects_tls_is_named_by_its_issuer(
+    ours: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged = authority(tmp_path, "inspection", ("hub.example",))
+    with listening(forged) as hub, connect_proxy(int(hub.url.rpartition(":")[2])) as (port, _):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        for trusting in ({"ca": ours.root}, {"fingerprint": ours.fingerprint}):
+            with Door("https://hub.example:8443", **trusting) as door:
+                with pytest.raises(Untrusted, match="org inspection"):
+                    door.ask("POST", "/v1/join", b"secret")
+        assert not hub.came
 
 
 def test_closing_ends_a_question_that_waits(ours: Authority) -> None:

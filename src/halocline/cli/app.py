@@ -27,8 +27,30 @@ COMMANDS = (
     "data get",
     "data check",
     "model inspect",
+    "agent join",
+    "agent run",
+    "agent config",
+    "agent status",
     "doctor",
     "explain",
+    "login",
+    "whoami",
+    "hub status",
+    "device invite",
+    "device pending",
+    "device accept",
+    "device list",
+    "device show",
+    "device label",
+    "device set",
+    "device revoke",
+    "device wait",
+    "user add",
+    "user list",
+    "user remove",
+    "token create",
+    "token list",
+    "token revoke",
 )
 """In the order of `--help`; each a function of that last name in `halocline.cli.NAME`, with its example."""
 
@@ -38,9 +60,14 @@ ALIASES = {"tune": "policy tune", "evaluate": "policy evaluate"}
 _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
 _GROUPS = {
+    "agent": "Join this device to a hub, and serve its models here.",
     "data": "Get public sets, and look at your own.",
+    "device": "See, invite and change the devices of a hub.",
+    "hub": "Run a hub, and look at one.",
     "model": "Look at model files.",
     "policy": "Tune, evaluate, show and compare the policies of pairs of models.",
+    "token": "Make, list and end the tokens by which people act.",
+    "user": "Say who may use a hub.",
 }
 _EXAMPLES = re.compile(r"^Examples\n-+\n(.+?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 

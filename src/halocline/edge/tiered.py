@@ -52,8 +52,8 @@ class Tiered:
     `outcomes` receives what was decided of each request. `policy` sets threshold, score, temperature,
     class thresholds, budget and more in one value; as a file, its path, or what `tune` gave, it is what
     was tuned, and `health().promise` tells how its promise stands. `spot_check` has a share of the sure
-    answers checked by the cloud behind the caller's back; the verdicts come as Corrections. Closing it
-    closes the cloud it was given.
+    answers checked by the cloud behind the caller's back; the verdicts come as Corrections. `owner` says
+    who set the threshold, where it was neither a file nor the code. Closing it closes the cloud it was given.
 
     Raises Misconfigured: HAL-101 (a number out of range), HAL-102 (no such choice, class or label, or a
     thing of the wrong kind), HAL-202 (no telling what the edge model's scores are), HAL-204 (the tiers'
@@ -82,6 +82,7 @@ class Tiered:
         send: Send | str = Send.AUTO,
         label_map: Mapping[str, str] | None = None,
         confidence: ConfidenceFn | None = None,
+        owner: Owner | None = None,
     ) -> None:
         functions(on_correction=on_correction, to_cloud=to_cloud, confidence=confidence)
         if not isinstance(breaker, BreakerLimits | None):
@@ -106,7 +107,9 @@ class Tiered:
         self._replies = Replies(edge.spec, self._reader, getattr(edge, "placement", None), sender.sends_files)
         self._route = Route(self._mode, policy, self._up, sender)
         self._corrections = Corrections(on_correction)
-        self._judge = Judge(policy, Owner.CODE if file is None else Owner.FILE, edge.spec)
+        if owner is None:
+            owner = Owner.CODE if file is None else Owner.FILE
+        self._judge = Judge(policy, owner, edge.spec)
         self._following: Following | None = None
         if file is not None or spot_check is not None or policy.personal is not None:
             from halocline.edge.following import follow  # a start that watches nothing need not load it
@@ -213,6 +216,16 @@ class Tiered:
         Ends when none came for `timeout_s` seconds, or when this object is closed.
         """
         return self._corrections.iterate(timeout_s)
+
+    @property
+    def threshold(self) -> float:
+        """The threshold in force; a policy that holds a share moves it."""
+        return self._judge.threshold
+
+    @property
+    def deadline_s(self) -> float:
+        """When a request is answered at the latest, where it says nothing itself."""
+        return self._deadline_s
 
     def health(self) -> "Health":
         """What was answered why, and how the cloud and the policy's promise do."""

@@ -8,7 +8,7 @@ from halocline.decide.admission import Passage, may_pass
 from halocline.errors import Untrusted
 from halocline.fleet import AuditEntry, Certificate, CertificateState, Device
 from halocline.hub import clones
-from halocline.hub.refusing import audited
+from halocline.hub.refusing import Repeats, audited
 from halocline.hub.store import Store, Transaction
 
 TOUCH_S: Final = 30.0
@@ -46,16 +46,27 @@ class Peer(msgspec.Struct, frozen=True):
     """When the connection was opened, on the hub's clock."""
 
 
-def admit(store: Store, peer: Peer, now_s: float) -> Device:
+def admit(store: Store, peer: Peer, now_s: float, *, repeats: Repeats | None = None) -> Device:
     """The device, if its certificate passes now; a first use supersedes its others, in one change.
 
+    Where `repeats` are given, the same refusal is written down once a minute at most.
     Raises Untrusted: HAL-714 (out for good), HAL-715 (come home), HAL-716 (waits to be accepted).
     """
     with store.look() as tx:
         device, passage = _judged(tx, peer, now_s)
     if passage is Passage.PASS and device is not None and not _is_due(device, now_s):
         return device
-    return _admitted(store, peer, now_s)
+    refusal = _refusal(passage, peer)
+    if refusal is None or repeats is None:
+        return _admitted(store, peer, now_s)
+    serial = peer.certificate.serial
+    if repeats.is_one(serial, passage, now_s=now_s):
+        raise refusal
+    try:
+        return _admitted(store, peer, now_s)
+    except Untrusted:
+        repeats.remember(serial, passage, now_s=now_s)
+        raise
 
 
 def _judged(tx: Transaction, peer: Peer, now_s: float) -> tuple[Device | None, Passage]:
@@ -82,11 +93,20 @@ def _admitted(store: Store, peer: Peer, now_s: float) -> Device:
         if device is not None and passage in (Passage.PASS, Passage.FIRST_USE):
             tx.touch(device.id, seen_s=now_s, boot=device.boot)
             return device
+    refusal = _refusal(passage, peer)
+    assert refusal is not None  # every other passage has returned
     with audited(
         store, actor=f"device:{shown.device}", action="device.connect", about=shown.device, now_s=now_s
     ):
-        code, text = _REFUSALS[passage]
-        raise Untrusted(code, text.format(serial=shown.serial[:16], device=shown.device))
+        raise refusal
+
+
+def _refusal(passage: Passage, peer: Peer) -> Untrusted | None:
+    if passage not in _REFUSALS:
+        return None
+    code, text = _REFUSALS[passage]
+    shown = peer.certificate
+    return Untrusted(code, text.format(serial=shown.serial[:16], device=shown.device))
 
 
 def _make_current(tx: Transaction, shown: Certificate, now_s: float) -> None:

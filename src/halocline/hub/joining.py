@@ -21,7 +21,7 @@ from halocline.hub import nonces
 from halocline.hub.admitting import Peer, admit
 from halocline.hub.authority import Authority, Proven
 from halocline.hub.naming import check_labels
-from halocline.hub.refusing import audited
+from halocline.hub.refusing import Repeats, audited
 from halocline.hub.standing import accept, replace, revoke
 from halocline.hub.store import Store, Transaction
 
@@ -31,6 +31,7 @@ __all__ = [
     "JoinRules",
     "Joined",
     "Peer",
+    "Repeats",
     "accept",
     "admit",
     "invite",
@@ -48,6 +49,8 @@ CHANCE_BYTES: Final = 16
 """What a call that may make an id, a code or a nonce needs: fresh random bytes."""
 MAX_TTL_S: Final = 366 * 86_400.0
 MAX_USES: Final = 100_000
+REMEMBERED_S: Final = 7 * 86_400.0
+"""So long after their end superseded certificates are still known by their state."""
 _FACT_CHARS: Final = 128
 _ID_BYTES: Final = 10
 
@@ -261,7 +264,7 @@ class _Desk(msgspec.Struct, frozen=True):
     def issue(
         self, tx: Transaction, device: Device, actor: str, action: str, serial: int | None = None
     ) -> Joined:
-        """Sign, keep and tell."""
+        """Sign, keep and tell; what ended long ago is forgotten: a device has 700 certificates a year."""
         pem, certificate = self.authority.issue_device(
             self.proven.public_key,
             device.id,
@@ -270,6 +273,7 @@ class _Desk(msgspec.Struct, frozen=True):
             serial=serial,
         )
         tx.put_certificate(certificate)
+        tx.forget_certificates(device.id, ended_before_s=self.now_s - REMEMBERED_S)
         _write(tx, self.now_s, actor, action, device.id, serial=certificate.serial, key=device.key)
         return Joined(device=device, certificate=pem)
 

@@ -4,29 +4,18 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-import msgspec
-
 from halocline.fleet import (
     AuditEntry,
     Certificate,
     Desired,
     Device,
     Invite,
+    Link,
     Person,
     Reported,
     Token,
     Twin,
 )
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """An audit entry in its place in a chain; `digest` covers everything above it and `previous`."""
-
-    chain: str
-    number: int
-    entry: AuditEntry
-    previous: str
-    digest: str
 
 
 class Transaction(Protocol):
@@ -64,6 +53,9 @@ class Transaction(Protocol):
     def put_certificate(self, certificate: Certificate) -> None:
         """Add a certificate, or replace the one with its serial number."""
 
+    def forget_certificates(self, device_id: str, *, ended_before_s: float) -> None:
+        """Remove the device's superseded certificates that ended before that time."""
+
     def twin(self, device_id: str) -> Twin:
         """Desired and reported state. Raises KeyError for a device that is not there."""
 
@@ -87,6 +79,9 @@ class Transaction(Protocol):
 
     def token(self, digest: str) -> Token | None:
         """The token with that digest."""
+
+    def tokens(self, person: str) -> list[Token]:
+        """A person's tokens, the one that ends first first."""
 
     def put_token(self, token: Token) -> None:
         """Add a token."""

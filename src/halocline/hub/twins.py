@@ -12,9 +12,11 @@ from halocline.fleet import (
     Device,
     DeviceState,
     ModelSettings,
+    Person,
     Reported,
     Settings,
 )
+from halocline.hub import clones
 from halocline.hub.naming import check_name
 from halocline.hub.store import Store, Transaction
 
@@ -95,7 +97,7 @@ def report(store: Store, device_id: str, reported: Reported, *, now_s: float) ->
         raise Rejected("HAL-101", "generation and boot of a report must be 0 or more")
     kept = msgspec.structs.replace(reported, at_s=now_s, reason=reported.reason[:MAX_REASON_CHARS])
     with store.change() as tx:
-        present(tx, device_id)
+        clones.check_boot(tx, present(tx, device_id), kept.boot, now_s=now_s)
         before = tx.twin(device_id).reported
         tx.put_reported(device_id, kept)
         tx.touch(device_id, seen_s=now_s, boot=kept.boot)
@@ -118,6 +120,17 @@ def present(tx: Transaction, device_id: str) -> Device:
     """The device. Raises Rejected (HAL-748) where there is none."""
     device = tx.device(device_id)
     if device is None:
+        raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
+    return device
+
+
+def visible(tx: Transaction, person: Person, device_id: str) -> Device:
+    """The device, where this person may know of it: an installer knows those of one site.
+
+    Raises Rejected (HAL-748) where there is none for them.
+    """
+    device = present(tx, device_id)
+    if person.site and device.labels.get("site") != person.site:
         raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
     return device
 

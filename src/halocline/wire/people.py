@@ -2,7 +2,7 @@
 
 import msgspec
 
-from halocline.fleet import AuditEntry, Device, Role, Settings, Twin
+from halocline.fleet import AuditEntry, Device, Person, Role, Settings, Token, Twin
 
 
 class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,4 +107,56 @@ class AuditReply(msgspec.Struct, frozen=True, kw_only=True):
     """GET /v1/audit?after=N&chain=…: oldest first."""
 
     entries: list[AuditLine]
+    version: int = 1
+
+
+class PersonRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/people (admin); answered 201 by a PersonReply."""
+
+    name: str
+    role: Role
+    site: str = ""
+    reason: str = ""
+
+
+class PersonReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who may use the hub."""
+
+    person: Person
+    version: int = 1
+
+
+class PeopleReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/people (admin): everyone, by name."""
+
+    people: list[Person]
+    version: int = 1
+
+
+class ReasonRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/people/NAME/remove and POST /v1/tokens/DIGEST/revoke, of which a start is enough."""
+
+    reason: str = ""
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/tokens; without `person` for oneself."""
+
+    person: str = ""
+    ttl_s: float
+    reason: str = ""
+
+
+class TokenReply(msgspec.Struct, frozen=True, kw_only=True):
+    """201: a new token, shown this once. 200, for one that is revoked: what it was, `token` is empty."""
+
+    token: str = ""
+    known: Token
+    version: int = 1
+
+
+class TokensReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/tokens?person=NAME: one's own; `person=*` is everyone's (admin)."""
+
+    tokens: list[Token]
     version: int = 1

@@ -22,6 +22,8 @@ class Listen(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8000
     uds: Path | None = None
+    uds_umask: int = 0o177
+    """Connecting needs the right to write: the owner's alone, unless it is widened here."""
     tls: Tls | None = None
     allow_plaintext: bool = False
 
@@ -34,7 +36,11 @@ def opened(listen: Listen) -> Iterator[socket.socket]:
     """
     _refuse_open_plaintext(listen)
     try:
-        bound = _tcp_socket(listen.host, listen.port) if listen.uds is None else _unix_socket(listen.uds)
+        bound = (
+            _tcp_socket(listen.host, listen.port)
+            if listen.uds is None
+            else _unix_socket(listen.uds, listen.uds_umask)
+        )
     except (OSError, OverflowError) as error:
         raise cannot_listen(listen, error) from error
     try:
@@ -95,12 +101,11 @@ def _tcp_socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _unix_socket(path: Path) -> socket.socket:
+def _unix_socket(path: Path, umask: int) -> socket.socket:
     _remove_stale(path)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # Connecting needs the right to write: the owner's alone, as long as nobody widens it.
-        previous = os.umask(0o177)
+        previous = os.umask(umask)
         try:
             bound.bind(str(path))
         finally:

@@ -1,9 +1,7 @@
 """The hub's own authority: a root, an issuing authority under it, and the certificates that this signs."""
 
-import ipaddress
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -19,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from halocline.adapters.certificates import authority_folder, request
+from halocline.adapters.certificates import authority_folder, forms, request
 from halocline.adapters.certificates.facts import DEVICE_URI
 from halocline.errors import Misconfigured
 from halocline.fleet import Certificate
@@ -27,6 +25,8 @@ from halocline.hub.authority import Proven
 
 ROOT_S: Final = 20 * 365 * 86_400.0
 ISSUING_S: Final = 5 * 365 * 86_400.0
+RENEWED_S: Final = 365 * 86_400.0
+"""So long before its end the issuing authority's certificate is renewed, at an opening."""
 SERVER_S: Final = 30 * 86_400.0
 BACKDATED_S: Final = 300.0
 """Certificates begin this much before they are made: other clocks are behind."""
@@ -64,14 +64,7 @@ class CertificateAuthority:
         one in a file of the folder. Raises Misconfigured: HAL-105 (the reference), HAL-718 (the authority).
         """
         held = authority_folder.open_or_make(folder, lambda: _made(now_s), passphrase)
-        end = held.issuing.not_valid_after_utc
-        if end.timestamp() <= now_s:
-            raise Misconfigured(
-                "HAL-718",
-                f"{folder}: the issuing authority's certificate ended on {end:%Y-%m-%d}; "
-                "is the clock right? Otherwise make a new authority in a new state folder",
-            )
-        return cls(held.root, held.issuing, held.issuing_key)
+        return cls(held.root, _issuing_for(folder, held, now_s), held.issuing_key)
 
     @property
     def root_pem(self) -> str:
@@ -108,7 +101,7 @@ class CertificateAuthority:
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(DEVICE_URI + device_id)])
         number = x509.random_serial_number() if serial is None else serial
         builder = self._leaf(name, now_s, valid_s, number).public_key(request.read_public_key(public_key))
-        builder = _with_use(builder, names, ExtendedKeyUsageOID.CLIENT_AUTH)
+        builder = forms.with_use(builder, names, ExtendedKeyUsageOID.CLIENT_AUTH)
         leaf = self._signed(builder)
         kept = Certificate(
             serial=f"{number:x}",
@@ -129,8 +122,8 @@ class CertificateAuthority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "halocline hub")])
         builder = self._leaf(subject, now_s, valid_s, x509.random_serial_number())
         builder = builder.public_key(key.public_key())
-        listed = x509.SubjectAlternativeName([_general_name(name) for name in names])
-        leaf = self._signed(_with_use(builder, listed, ExtendedKeyUsageOID.SERVER_AUTH))
+        listed = x509.SubjectAlternativeName([forms.general_name(name) for name in names])
+        leaf = self._signed(forms.with_use(builder, listed, ExtendedKeyUsageOID.SERVER_AUTH))
         return ServerIdentity(
             chain=_pem(leaf) + _pem(self._issuing) + _pem(self._root),
             key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
@@ -140,95 +133,51 @@ class CertificateAuthority:
 
     def _leaf(self, subject: x509.Name, now_s: float, valid_s: float, serial: int) -> x509.CertificateBuilder:
         end_s = min(now_s + valid_s, self._issuing.not_valid_after_utc.timestamp())
-        return _begun(subject, self._issuing.subject, now_s - BACKDATED_S, end_s, serial)
+        return forms.begun(subject, self._issuing.subject, now_s - BACKDATED_S, end_s, serial)
 
     def _signed(self, builder: x509.CertificateBuilder) -> x509.Certificate:
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return builder.add_extension(issuer, critical=False).sign(self._key, hashes.SHA256())
 
 
+def _issuing_for(folder: Path, held: authority_folder.Held, now_s: float) -> x509.Certificate:
+    """The issuing authority's certificate, renewed where it ends soon; name and key stay."""
+    end = held.issuing.not_valid_after_utc
+    if now_s < end.timestamp() - RENEWED_S:
+        return held.issuing
+    if held.root_key is not None and now_s < held.root.not_valid_after_utc.timestamp() - RENEWED_S:
+        issuing = _issuing(held.root, held.root_key, held.issuing.subject, held.issuing_key, now_s)
+        authority_folder.put_issuing(folder, issuing)
+        return issuing
+    if now_s < end.timestamp():
+        return held.issuing
+    raise Misconfigured(
+        "HAL-718",
+        f"{folder}: the issuing authority's certificate ended on {end:%Y-%m-%d}. Is the clock right? "
+        "To renew it, put root.key back into the folder and start again",
+    )
+
+
 def _made(now_s: float) -> authority_folder.Held:
     """A root that signs one issuing authority, which signs no further one."""
     root_key, issuing_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     mark = os.urandom(4).hex()
-    root_name, issuing_name = _name("root", mark), _name("issuing", mark)
-    start_s = now_s - BACKDATED_S
-    root = _authority(_begun(root_name, root_name, start_s, now_s + ROOT_S), root_key, root_key, 1)
-    begun = _begun(issuing_name, root_name, start_s, now_s + ISSUING_S)
-    return authority_folder.Held(root, root_key, _authority(begun, issuing_key, root_key, 0), issuing_key)
+    name = forms.authority_name("root", mark)
+    begun = forms.begun(name, name, now_s - BACKDATED_S, now_s + ROOT_S)
+    root = forms.authority(begun, root_key, root_key, 1)
+    issuing = _issuing(root, root_key, forms.authority_name("issuing", mark), issuing_key, now_s)
+    return authority_folder.Held(root, root_key, issuing, issuing_key)
 
 
-def _authority(
-    builder: x509.CertificateBuilder,
+def _issuing(
+    root: x509.Certificate,
+    root_key: ec.EllipticCurvePrivateKey,
+    name: x509.Name,
     key: ec.EllipticCurvePrivateKey,
-    signer: ec.EllipticCurvePrivateKey,
-    path_length: int,
+    now_s: float,
 ) -> x509.Certificate:
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-    builder = builder.public_key(key.public_key())
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-    builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
-    builder = builder.add_extension(
-        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-    )
-    return builder.add_extension(issuer, critical=False).sign(signer, hashes.SHA256())
-
-
-def _begun(
-    subject: x509.Name, issuer: x509.Name, start_s: float, end_s: float, serial: int | None = None
-) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
-    builder = builder.serial_number(x509.random_serial_number() if serial is None else serial)
-    return builder.not_valid_before(_date(start_s)).not_valid_after(_date(end_s))
-
-
-def _with_use(
-    builder: x509.CertificateBuilder, names: x509.SubjectAlternativeName, use: x509.ObjectIdentifier
-) -> x509.CertificateBuilder:
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
-    return builder.add_extension(names, critical=False)
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _name(role: str, mark: str) -> x509.Name:
-    """`mark` tells the authorities of different hubs apart, in the errors of people who mix them up."""
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"halocline {role} {mark}")])
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        pass
-    try:
-        host = name.encode("idna").decode()
-    except UnicodeError:
-        host = ""
-    if not host or not set(host) <= _HOST_CHARS:
-        raise Misconfigured("HAL-102", f"a hub is called by host names and IP addresses, got {name[:80]!r}")
-    return x509.DNSName(host)
-
-
-_HOST_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
-
-
-def _date(time_s: float) -> datetime:
-    return datetime.fromtimestamp(time_s, UTC).replace(microsecond=0)
+    end_s = min(now_s + ISSUING_S, root.not_valid_after_utc.timestamp())
+    return forms.authority(forms.begun(name, root.subject, now_s - BACKDATED_S, end_s), key, root_key, 0)
 
 
 def _pem(certificate: x509.Certificate) -> str:

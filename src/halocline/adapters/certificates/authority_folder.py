@@ -29,7 +29,8 @@ class Held(NamedTuple):
     """What the folder holds."""
 
     root: x509.Certificate
-    root_key: ec.EllipticCurvePrivateKey
+    root_key: ec.EllipticCurvePrivateKey | None
+    """None where its owner keeps the file root.key somewhere safer: it is needed once in some years."""
     issuing: x509.Certificate
     issuing_key: ec.EllipticCurvePrivateKey
 
@@ -50,6 +51,22 @@ def open_or_make(folder: Path, make: Callable[[], Held], passphrase: str | None)
         ) from None
 
 
+def put_issuing(folder: Path, issuing: x509.Certificate) -> None:
+    """Put a renewed certificate of the issuing authority in the place of the one before, at once.
+
+    Raises Misconfigured (HAL-718).
+    """
+    made = folder / f".issuing.{secrets.token_hex(4)}"
+    try:
+        _write(made, issuing.public_bytes(Encoding.PEM))
+        made.replace(folder / "issuing.pem")
+        _flush_folder(folder)
+    except OSError as error:
+        raise Misconfigured(
+            "HAL-718", f"{folder}: the issuing authority must be renewed, and cannot be written ({error})"
+        ) from None
+
+
 def _make(folder: Path, held: Held, passphrase: str | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -61,6 +78,7 @@ def _make(folder: Path, held: Held, passphrase: str | None) -> None:
             ("root", held.root, held.root_key),
             ("issuing", held.issuing, held.issuing_key),
         ):
+            assert key is not None  # what is made is made with both keys
             _write(making / f"{name}.pem", certificate.public_bytes(Encoding.PEM))
             encrypted = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(word))
             _write(making / f"{name}.key", encrypted)
@@ -85,8 +103,9 @@ def _read(folder: Path, passphrase: str | None) -> Held:
         raise Misconfigured(
             "HAL-718", f"{folder}: the keys are under a passphrase. Give it: --ca-passphrase file:PATH"
         )
-    root, root_key = _pair(folder, "root", word)
-    issuing, issuing_key = _pair(folder, "issuing", word)
+    root, issuing = _certificate(folder, "root"), _certificate(folder, "issuing")
+    root_key = _key(folder, "root", word, root) if (folder / "root.key").exists() else None
+    issuing_key = _key(folder, "issuing", word, issuing)
     try:
         issuing.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature):
@@ -96,23 +115,27 @@ def _read(folder: Path, passphrase: str | None) -> Held:
     return Held(root, root_key, issuing, issuing_key)
 
 
-def _pair(folder: Path, name: str, word: bytes) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    pem, key_pem = (folder / f"{name}.pem").read_bytes(), (folder / f"{name}.key").read_bytes()
+def _certificate(folder: Path, name: str) -> x509.Certificate:
+    pem = (folder / f"{name}.pem").read_bytes()
     try:
-        key = load_pem_private_key(key_pem, word)
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError as error:
+        raise Misconfigured("HAL-718", f"{folder}/{name}.pem is no certificate ({error})") from None
+
+
+def _key(folder: Path, name: str, word: bytes, certificate: x509.Certificate) -> ec.EllipticCurvePrivateKey:
+    pem = (folder / f"{name}.key").read_bytes()
+    try:
+        key = load_pem_private_key(pem, word)
     except (ValueError, TypeError):
         raise Misconfigured(
             "HAL-718", f"{folder}/{name}.key: the passphrase does not open it, or the file is damaged"
         ) from None
-    try:
-        certificate = x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
-        raise Misconfigured("HAL-718", f"{folder}/{name}.pem is no certificate ({error})") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise Misconfigured(
             "HAL-718", f"{folder}: {name}.key does not belong to {name}.pem. Restore the folder from a backup"
         )
-    return certificate, key
+    return key
 
 
 def secret_of(reference: str) -> bytes:

@@ -54,7 +54,10 @@ class Door:
     `ca` is the root authority (PEM); without it, `fingerprint` (`sha256:…` of the root certificate)
     finds the root in what the door shows, before anything is sent; without both, the system's
     authorities count. `cert` is (certificate chain, key), PEM files. `now_s` is the clock by which the
-    door's certificate must be valid. Raises Misconfigured (HAL-104, HAL-108) for what cannot be used.
+    door's certificate must be valid; a device, whose clock may be years off, gives `passed_s` instead, a
+    time that has surely passed: the certificate must not have ended before.
+
+    Raises Misconfigured (HAL-104, HAL-108) for what cannot be used.
     """
 
     def __init__(
@@ -67,11 +70,14 @@ class Door:
         token: str | None = None,
         timeout_s: float = 10.0,
         now_s: Callable[[], float] = time.time,
+        passed_s: Callable[[], float] | None = None,
     ) -> None:
         self._ca = ca
         self._fingerprint = None if fingerprint is None else read_fingerprint(fingerprint)
         self._timeout_s = timeout_s
-        self._now_s = now_s
+        self._now_s = now_s if passed_s is None else passed_s
+        self._is_clock = passed_s is None
+        self._certified: tuple[float, float] | None = None
         self._context = _context(ca, others=fingerprint is None)
         if cert is not None:
             _load_identity(self._context, cert)
@@ -91,6 +97,11 @@ class Door:
     def ca(self) -> bytes | None:
         """The root authority (PEM): as given, or as found by its fingerprint once `trust` has passed."""
         return self._ca
+
+    @property
+    def certified(self) -> tuple[float, float] | None:
+        """Begin and end of the certificate that the door showed last, seconds since 1970."""
+        return self._certified
 
     def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -192,13 +203,13 @@ class Door:
     def _check_times(self, leaf: Mapping[str, object]) -> None:
         """The leaf's validity by our own clock; OpenSSL has checked all else."""
         now_s = self._now_s()
-        for name, side in (("notBefore", 1), ("notAfter", -1)):
-            stated = str(leaf.get(name, ""))
-            if side * (ssl.cert_time_to_seconds(stated) - now_s) > CLOCK_SLACK_S:
-                verb = "begins" if side > 0 else "ended"
-                raise self._untrusted(
-                    f"its certificate {verb} on {stated}, and by this side's clock it is {_day(now_s)}"
-                )
+        begin, end = str(leaf["notBefore"]), str(leaf["notAfter"])
+        certified = ssl.cert_time_to_seconds(begin), ssl.cert_time_to_seconds(end)
+        if self._is_clock and certified[0] - now_s > CLOCK_SLACK_S:
+            raise self._untrusted(f"its certificate begins on {begin}, and it is {_day(now_s)} by the clock")
+        if now_s - certified[1] > CLOCK_SLACK_S:
+            raise self._untrusted(f"its certificate ended on {end}, and it is {_day(now_s)} at least")
+        self._certified = certified
 
     def _find_authority(self, until_s: float) -> None:
         """Find the root of the fingerprint in the chain that is shown, once; trust it and no other."""

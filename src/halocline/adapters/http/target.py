@@ -78,7 +78,7 @@ def read_target(
     proxy = _proxy_for(scheme, host, port)
     fields = {"Host": _authority(host, port, 443 if secure else 80), **(headers or {})}
     if token is not None:
-        fields["Authorization"] = f"Bearer {_secret(token)}"
+        fields["Authorization"] = f"Bearer {read_secret(token)}"
     if proxy is not None and proxy.authorization and not secure:
         fields["Proxy-Authorization"] = proxy.authorization
     return Target(
@@ -176,7 +176,8 @@ def _head(fields: Mapping[str, str]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")
 
 
-def _secret(reference: str) -> str:
+def read_secret(reference: str) -> str:
+    """What env:NAME or file:PATH leads to. Raises Misconfigured (HAL-105)."""
     kind, _, place = reference.partition(":")
     if kind == "env" and place:
         if not os.environ.get(place):

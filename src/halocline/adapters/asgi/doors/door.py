@@ -30,6 +30,7 @@ from halocline.serving.admission import Admission
 from halocline.wire import channel
 
 BODY_TIMEOUT_S: Final = 10.0
+_MAX_FIELDS: Final = 100
 _EXPECTED_S: Final = 0.01
 """What a message takes to answer; it only decides when a caller who finds the door full tries again."""
 
@@ -162,6 +163,14 @@ def _named(pattern: Sequence[str], parts: Sequence[str]) -> tuple[str, ...] | No
     return tuple(named)
 
 
+def _query(encoded: bytes) -> dict[str, list[str]]:
+    """What stands after the question mark. Raises Rejected (HAL-701)."""
+    try:
+        return parse_qs(encoded.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise Rejected("HAL-701", f"a query of more than {_MAX_FIELDS} fields") from None
+
+
 def _call(scope: Scope, named: tuple[str, ...], body: bytes) -> Call:
     return Call(
         scope["state"][CONNECTION],
@@ -169,7 +178,7 @@ def _call(scope: Scope, named: tuple[str, ...], body: bytes) -> Call:
         scope["method"],
         scope["path"],
         named,
-        parse_qs(scope["query_string"].decode(errors="replace"), keep_blank_values=True, max_num_fields=100),
+        _query(scope["query_string"]),
         {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         body,
     )

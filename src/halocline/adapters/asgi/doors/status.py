@@ -16,6 +16,10 @@ _STATUS: Final = {
     "HAL-746": 409,
     "HAL-747": 409,
     "HAL-748": 404,
+    "HAL-751": 401,
+    "HAL-752": 403,
+    "HAL-753": 404,
+    "HAL-754": 409,
 }
 """What a code says more exactly than the kind of its error does."""
 

@@ -1,0 +1,25 @@
+"""What all doors of one hub share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from halocline.hub.store import Store
+
+
+class Hub(msgspec.Struct, frozen=True, kw_only=True):
+    """A hub as its doors see it."""
+
+    store: Store
+    authority: Any
+    clock: Callable[[], float]
+    """Seconds since 1970; of what people read and certificates hold, never of durations."""
+    channel_url: str
+    """The device door, as devices reach it."""
+    join_url: str
+    """The joining door, as devices reach it."""
+    database: str
+    """`sqlite` or `postgresql`."""
+    models: tuple[str, ...]
+    """The cloud models that devices are served."""

@@ -1,0 +1,102 @@
+"""The people's door where it is about joining and standing: invites, accepting, revoking, the hub itself."""
+
+import re
+import secrets
+from collections import Counter
+from typing import Final
+
+from halocline import __version__
+from halocline.adapters.asgi.answers import Answer
+from halocline.adapters.asgi.doors.door import Call, reply
+from halocline.adapters.asgi.doors.hub import Hub
+from halocline.adapters.asgi.doors.people_devices import actor_of, show_device
+from halocline.decide.rights import SITE, Action
+from halocline.errors import Rejected
+from halocline.fleet import DeviceState, Person
+from halocline.hub import joining, twins
+from halocline.hub import people as hub_people
+from halocline.wire import channel
+from halocline.wire import people as wire
+from halocline.wire.invite import Invitation, encode_invite
+
+_AUDIT_PAGE: Final = 1000
+_NUMBER: Final = re.compile(r"\d{1,15}")
+
+
+def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
+    """POST /v1/invites"""
+    asked = channel.decode(call.body, wire.InviteRequest)
+    secret = secrets.token_bytes(joining.SECRET_BYTES)
+    made = joining.invite(
+        hub.store,
+        secret=secret,
+        by=person.name,
+        now_s=hub.clock(),
+        ttl_s=asked.ttl_s,
+        uses=asked.uses,
+        labels=asked.labels,
+        serials=asked.serials,
+    )
+    text = encode_invite(Invitation(url=hub.join_url, fingerprint=hub.authority.fingerprint, secret=secret))
+    return reply(wire.InviteReply(invite=text, expires_s=made.expires_s, uses=made.uses), 201)
+
+
+def accept_device(hub: Hub, person: Person, call: Call) -> Answer:
+    """POST /v1/devices/{device}/accept"""
+    asked = channel.decode(call.body or b"{}", wire.AcceptRequest)
+    now_s, device_id = hub.clock(), call.named[0]
+    with hub.store.look() as tx:
+        before = twins.visible(tx, person, device_id)
+    # Neither somebody else's device, nor one of ours given to another site.
+    for labels in (before.labels, {**before.labels, **asked.labels}):
+        hub_people.demand(
+            hub.store, person, Action.DEVICE_ACCEPT, now_s=now_s, object=device_id, labels=labels
+        )
+    joining.accept(
+        hub.store,
+        device_id,
+        actor=actor_of(person),
+        labels=asked.labels,
+        reason=asked.reason,
+        now_s=now_s,
+    )
+    return show_device(hub, person, call)
+
+
+def revoke_device(hub: Hub, person: Person, call: Call) -> Answer:
+    """POST /v1/devices/{device}/revoke"""
+    asked = channel.decode(call.body or b"{}", wire.RevokeRequest)
+    joining.revoke(hub.store, call.named[0], actor=actor_of(person), reason=asked.reason, now_s=hub.clock())
+    return show_device(hub, person, call)
+
+
+def status(hub: Hub, person: Person, call: Call) -> Answer:
+    """GET /v1/status"""
+    labels = {SITE: person.site} if person.site else None
+    with hub.store.look() as tx:
+        counted = Counter(device.state for device in tx.devices(labels=labels))
+    return reply(
+        wire.StatusReply(
+            hub_version=__version__,
+            now_s=hub.clock(),
+            devices={str(state): counted[state] for state in DeviceState},
+            database=hub.database,
+            ca_fingerprint=hub.authority.fingerprint,
+            models=list(hub.models),
+        )
+    )
+
+
+def audit(hub: Hub, person: Person, call: Call) -> Answer:
+    """GET /v1/audit?after=N&chain=…"""
+    after = call.query.get("after", ["0"])[-1]
+    if not _NUMBER.fullmatch(after):
+        raise Rejected("HAL-101", f"after must be a number of an entry, 0 or more, got {after[:40]!r}")
+    chain = call.query.get("chain", [None])[-1]
+    with hub.store.look() as tx:
+        links = tx.audit(after=int(after), limit=_AUDIT_PAGE, chain=chain)
+    lines = [
+        wire.AuditLine(chain=link.chain, number=link.number, digest=link.digest, entry=link.entry)
+        for link in links
+    ]
+    return reply(wire.AuditReply(entries=lines))

@@ -1,0 +1,275 @@
+"""Turn an agent's configuration into the running program: it picks the adapters."""
+
+import contextlib
+import logging
+import os
+import random
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from halocline.errors import HaloclineError, Misconfigured
+from halocline.extras import need
+from halocline.fleet import ModelSettings, Settings
+from halocline.records import ModelRef, Owner
+from halocline.wire.agent_file import AgentConfig, ModelConfig
+
+if TYPE_CHECKING:
+    from halocline.adapters.asgi.app import App
+    from halocline.adapters.asgi.listen import Listen
+    from halocline.adapters.asgi.server import Application
+    from halocline.adapters.device_folder.folder import DeviceFolder
+    from halocline.adapters.device_folder.identity import Identity
+    from halocline.adapters.http import RemoteModel
+    from halocline.adapters.onnxruntime import OnnxModel
+    from halocline.edge.channel import ChannelLoop
+    from halocline.edge.reloading import DeviceModels, Make
+    from halocline.edge.tiered import Tiered
+    from halocline.ports import Model
+    from halocline.serving.tiers import Pair
+    from halocline.wire.policy_file import PolicyFile
+
+_MIB = 1_048_576
+CLOUD_WAIT_S = 2.0
+"""A start, and a change of settings, waits so long for the cloud; it goes on without it."""
+SOCKET, TOKEN = "agent.sock", "local.token"
+_HUB = "hub:"
+_SOCKET_UMASK = 0o117
+"""Owner and group may connect: the agent's group is who may ask it."""
+
+
+class AgentOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `halocline agent run` is told."""
+
+    state: Path
+    config: AgentConfig
+    json: bool = False
+
+
+def run_agent(options: AgentOptions) -> int:
+    """Serve the device's models until a signal ends it; 0 when every request was answered.
+
+    Raises Misconfigured where the configuration, the state folder or a model cannot be used; nothing
+    listens then.
+    """
+    need("agent", "uvicorn", "prometheus_client", "cryptography", what="halocline agent run")
+    from halocline.adapters.asgi import app, listen, server
+    from halocline.adapters.device_folder.folder import held
+    from halocline.adapters.prometheus import expose
+    from halocline.serving.admission import Admission
+    from halocline.serving.table import ModelTable
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    config = options.config
+    admission = Admission(max_queue=config.max_queue, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB)
+    with held(options.state) as folder:
+        identity = folder.identity()
+        where = _where(config.listen, options.state)
+        with (
+            listen.opened(where) as bound,
+            _models(config, identity, folder.memory.applied().settings) as (pairs, models),
+            ModelTable(pairs, max_waiting=config.max_queue) as table,
+            _channel(folder, identity, models),
+        ):
+            admission.ready = True
+            program = server.Server(
+                _guarded(app.App(table, admission, expose=expose), where, bound, folder),
+                admission,
+                where,
+                on_started=lambda: _announce(
+                    listen.address_of(where, bound), identity, [each.ref for each in table], options.json
+                ),
+            )
+            server.run(program, where, bound)
+    if program.abandoned:
+        logging.error("stopped with %d requests unanswered", program.abandoned)
+        os._exit(1)
+    return 0
+
+
+def _where(listen: str, state: Path) -> "Listen":
+    """Where the configuration says to listen. Raises Misconfigured (HAL-728)."""
+    from halocline.adapters.asgi.listen import Listen
+
+    kind, _, rest = listen.partition(":")
+    if not listen or kind == "unix":
+        path = Path(rest).expanduser() if rest else state / SOCKET
+        return Listen(uds=path, uds_umask=_SOCKET_UMASK)
+    host, _, port = listen.rpartition(":")
+    if host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdecimal() or int(port) > 65_535:
+        raise Misconfigured(
+            "HAL-728",
+            f"agent.listen must be unix:PATH or 127.0.0.1:PORT, no address of other machines, got {listen!r}",
+        )
+    return Listen(host=host.strip("[]"), port=int(port))
+
+
+def _guarded(
+    app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder"
+) -> "Application":
+    """The application, behind a token where any user or web page of this machine could reach it."""
+    if where.uds is not None:
+        return app
+    from halocline.adapters.asgi.local_guard import LocalGuard, local_hosts
+
+    return LocalGuard(app, token=_local_token(folder.path), hosts=local_hosts(bound.getsockname()[1]))
+
+
+def _local_token(state: Path) -> str:
+    """The token of the local endpoint, made at the first need; whoever may read the state folder has it."""
+    from halocline.adapters.device_folder.files import failing, write_file
+
+    path = state / TOKEN
+    with failing(state):
+        if not path.exists():
+            write_file(path, secrets.token_urlsafe(32).encode())
+        return path.read_text(encoding="ascii").strip()
+
+
+@contextlib.contextmanager
+def _models(
+    config: AgentConfig, identity: "Identity | None", settings: Settings
+) -> "Iterator[tuple[list[Model | Pair], DeviceModels]]":
+    """What is served, with the settings that were last in force; closed at the end."""
+    from halocline.edge.reloading import DeviceModels, ReloadableTiers
+    from halocline.serving.tiers import Pair
+
+    served: list[Model | Pair] = []
+    tiers: dict[str, ReloadableTiers] = {}
+    models = None
+    try:
+        for name, model in config.models.items():
+            edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
+            if model.escalates:
+                tiers[name] = ReloadableTiers(_maker(name, model, edge, identity))
+                served.append(Pair(edge, tiers[name]))
+            else:
+                served.append(edge)
+        models = DeviceModels(list(config.models), tiers)
+        reason = models.apply(settings)
+        if reason:
+            logging.warning("what the hub set last cannot be put in force again: %s", reason)
+        yield served, models
+    finally:
+        for each in tiers.values():
+            each.close()
+
+
+def _maker(name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity | None") -> "Make":
+    """How the tiers of that model are made with what the hub wants. Raises Misconfigured (HAL-731)."""
+    assert model.cloud is not None
+    opened = _cloud(name, model.cloud, identity)
+    said = ModelSettings(threshold=model.threshold, deadline_s=model.deadline_s)
+
+    def make(wanted: ModelSettings) -> "Tiered":
+        from halocline.edge.reloading import merged
+        from halocline.edge.tiered import Tiered
+
+        settings = merged(said, wanted)
+        policy, threshold = _policy(model.policy, settings.threshold, edge)
+        return Tiered(
+            edge,
+            opened(),
+            threshold=threshold,
+            policy=policy,
+            deadline_s=settings.deadline_s or model.deadline_s,
+            owner=None if wanted.threshold is None else Owner.TWIN,
+            on_correction=lambda _: None,  # they are counted; nobody here waits for one
+        )
+
+    return make
+
+
+def _policy(
+    path: str | None, threshold: float | None, edge: "OnnxModel"
+) -> "tuple[PolicyFile | None, float | None]":
+    """The policy and the threshold to use; one beside a policy takes its place, voiding its promise."""
+    if path is None:
+        return None, threshold
+    from halocline.edge.policies import file_of
+
+    file: PolicyFile = file_of(path, edge)
+    if threshold is not None:
+        policy = msgspec.structs.replace(file.policy, threshold=threshold, class_thresholds={})
+        file = msgspec.structs.replace(file, policy=policy)
+    return file, None
+
+
+def _cloud(name: str, cloud: str, identity: "Identity | None") -> "Callable[[], OnnxModel | RemoteModel]":
+    """How the cloud model is opened, each time anew. Raises Misconfigured (HAL-731)."""
+    if cloud.startswith(_HUB):
+        if identity is None:
+            raise Misconfigured(
+                "HAL-731",
+                f"model.{name}.cloud is {cloud!r}, and this device has joined no hub. Join one: halocline "
+                f"agent join INVITE, or name a URL or a file",
+            )
+        url = f"{identity.places.channel}/v2/models/{cloud.removeprefix(_HUB)}"
+        return partial(_connected, url, identity)
+    if "://" in cloud:
+        return partial(_connected, cloud, None)
+    here = _loaded(Path(cloud).stem, cloud)
+    return lambda: here
+
+
+def _connected(url: str, identity: "Identity | None") -> "RemoteModel":
+    """The model behind that URL; one that cannot be asked yet is waited for a little."""
+    from halocline.adapters.http import connect
+
+    if identity is None:
+        cloud = connect(url)
+    else:
+        cloud = connect(url, ca=identity.chain.with_name("ca.pem"), cert=(identity.chain, identity.key))
+    try:
+        cloud.wait_ready(CLOUD_WAIT_S)
+    except HaloclineError as error:
+        logging.warning("the edge answers alone until the cloud can be asked: %s", error)
+    return cloud
+
+
+def _loaded(name: str, path: str, *, labels: str | None = None, scores: str | None = None) -> "OnnxModel":
+    from halocline.adapters.onnxruntime import load
+
+    return load(path, name=name, labels=labels, scores=scores)
+
+
+@contextlib.contextmanager
+def _channel(
+    folder: "DeviceFolder", identity: "Identity | None", models: "DeviceModels"
+) -> "Iterator[ChannelLoop | None]":
+    """The line to the hub, for a device that has joined one; ended at the end."""
+    if identity is None:
+        yield None
+        return
+    from halocline.adapters.http.hub_link import HubLink
+    from halocline.edge.channel import ChannelLoop
+
+    folder.memory.count_boot()
+    loop = ChannelLoop(HubLink(folder), folder.memory, models, share=random.random)
+    loop.start()
+    try:
+        yield loop
+    finally:
+        loop.close()
+
+
+def _announce(address: str, identity: "Identity | None", models: list[ModelRef], as_json: bool) -> None:
+    """Tell on stdout, in one line, where the agent listens, what it serves, and for which hub."""
+    if as_json:
+        told = {
+            "version": 1,
+            "url": address,
+            "pid": os.getpid(),
+            "device": None if identity is None else identity.places.device,
+            "models": models,
+        }
+        print(msgspec.json.encode(told).decode(), flush=True)
+        return
+    named = ", ".join(map(str, models))
+    whose = "no hub joined" if identity is None else f"{identity.places.device} of {identity.places.channel}"
+    print(f"serving {named} on {address} ({whose}; PID {os.getpid()}; Ctrl-C drains and stops)", flush=True)

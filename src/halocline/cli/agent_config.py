@@ -1,0 +1,58 @@
+"""`halocline agent config`: what an agent's configuration says, and where each value came from."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from halocline.cli.output import Json, print_json, print_table
+
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+def config(
+    file: Annotated[Path, Parameter(name="FILE")] = Path("edge.toml"),
+    /,
+    *,
+    check: Flag = False,
+    example: Flag = False,
+    json: Json = False,
+) -> int:
+    """Show the configuration in force: each value, and whether file, environment or default gave it.
+
+    A variable goes before the file: HALOCLINE_AGENT_LISTEN for listen in [agent],
+    HALOCLINE_MODEL_EDGE_THRESHOLD for threshold in [model.edge].
+
+    Examples
+    --------
+    halocline agent config edge.toml
+
+    Parameters
+    ----------
+    file
+        The configuration, TOML.
+    check
+        Say nothing where it is right.
+    example
+        Print a commented configuration with every key, to start from.
+    json
+        Print one JSON object.
+    """
+    from halocline.wire.agent_file import read_agent_file, starter, told
+
+    if example:
+        print(starter(), end="")
+        return 0
+    read = read_agent_file(file, os.environ)
+    if check:
+        return 0
+    lines = list(told(read))
+    if json:
+        print_json({"values": {name: {"value": value, "from": source} for name, value, source in lines}})
+        return 0
+    print_table(
+        ("key", "value", "from"),
+        [(name, "not set" if value in (None, "") else str(value), source) for name, value, source in lines],
+    )
+    return 0

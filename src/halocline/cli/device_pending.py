@@ -1,0 +1,43 @@
+"""halocline device pending: list the devices that wait to be let in."""
+
+from halocline.cli.output import Json, print_json, print_table
+
+
+def pending(*, hub: str | None = None, json: Json = False) -> int:
+    """List the devices that wait to be let in, each with the code that it shows.
+
+    Compare the code with the one on the device, then let it in: halocline device accept DEVICE.
+
+    Examples
+    --------
+    halocline device pending
+
+    Parameters
+    ----------
+    hub
+        Another hub than the one signed in to last: its name or URL.
+    json
+        Print one JSON object on stdout and nothing else.
+    """
+    from halocline.cli.at_hub import labels_said, moment, open_hub, plain
+
+    with open_hub(hub) as opened:
+        waiting = opened.devices(labels={}, states=["pending"])
+    if json:
+        print_json({"devices": [plain(each) for each in waiting]})
+    elif not waiting:
+        print("no device waits")
+    else:
+        rows = [
+            [
+                each.device.id,
+                each.device.code,
+                moment(each.device.created_s),
+                each.device.facts.serial,
+                each.device.facts.machine,
+                labels_said(each.device),
+            ]
+            for each in waiting
+        ]
+        print_table(["device", "code", "since", "serial", "machine", "labels"], rows)
+    return 0

@@ -1,0 +1,66 @@
+"""halocline device set: change what is wanted of a device."""
+
+from halocline.cli.output import Json, print_json
+from halocline.errors import Misconfigured, Rejected
+
+
+def set(  # noqa: A001 - named as its command
+    device: str,
+    /,
+    *,
+    model: str | None = None,
+    threshold: float | None = None,
+    deadline_s: float | None = None,
+    poll_s: float | None = None,
+    reason: str = "",
+    hub: str | None = None,
+    json: Json = False,
+) -> int:
+    """Change what is wanted of a device; it takes it up when it looks next, or refuses with a reason.
+
+    Examples
+    --------
+    halocline device set dev-abcdefghij234567 --model edge --threshold 0.9
+
+    Parameters
+    ----------
+    device
+        Its id, as device list shows it.
+    model
+        The model, by the name under which the device serves it.
+    threshold
+        Answers below this confidence go up, 0 to 1.
+    deadline_s
+        Seconds that the cloud may take.
+    poll_s
+        How often the device looks for changes, in seconds.
+    reason
+        Why, for the audit log.
+    hub
+        Another hub than the one signed in to last: its name or URL.
+    json
+        Print one JSON object on stdout and nothing else.
+    """
+    from halocline.cli.at_hub import device_in, name_in, open_hub, plain, print_device
+    from halocline.fleet import ModelSettings, Settings
+
+    device_id = device_in(device)
+    for_model = threshold is not None or deadline_s is not None
+    if for_model != (model is not None):
+        raise Misconfigured(
+            "HAL-102", "--threshold and --deadline-s are of one model: give --model with them"
+        )
+    if not for_model and poll_s is None:
+        raise Misconfigured("HAL-102", "nothing to change: give --threshold, --deadline-s or --poll-s")
+    if threshold is not None and not 0 <= threshold <= 1:
+        meant = f". Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
+        raise Rejected("HAL-101", f"--threshold must be in [0, 1], got {threshold:g}{meant}")
+    wanted = ModelSettings(threshold=threshold, deadline_s=deadline_s)
+    models = {} if model is None else {name_in("model", model): wanted}
+    with open_hub(hub) as opened:
+        told = opened.set(device_id, Settings(models=models, poll_s=poll_s), reason=reason)
+    if json:
+        print_json(plain(told))
+    else:
+        print_device(told)
+    return 0
