@@ -4,10 +4,9 @@ from itertools import permutations
 
 import numpy as np
 
-from halocline.adapters.onnxruntime.inputs import fits
 from halocline.errors import Misconfigured
 from halocline.inputs.description import ArrayInput, ImageInput, SeriesInput, SoundInput
-from halocline.records import ModelSpec, TensorSpec
+from halocline.records import ModelSpec, TensorSpec, fits
 
 
 def check_fit(spec: ModelSpec) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from halocline.adapters.onnxruntime.names import near_names
 from halocline.errors import Rejected
 from halocline.ports import Feed
-from halocline.records import Array, ModelSpec, TensorSpec
+from halocline.records import Array, ModelSpec, TensorSpec, fits
 
 _ARRAY = np.ndarray
 _FILES = "Files and their bytes are for a model with a described input: halocline model inspect proposes one"
@@ -348,11 +348,6 @@ def show(spec: TensorSpec) -> str:
     if sizes and spec.shape[0] < 0:
         sizes[0] = "N"
     return f"{'string' if spec.dtype == 'object' else spec.dtype} [{', '.join(sizes)}]"
-
-
-def fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    """Whether an array of that shape is one that is expected, where -1 is any size."""
-    return len(shape) == len(expected) and all(b in (-1, a) for a, b in zip(shape, expected, strict=True))
 
 
 def _kind(sample: Any) -> str:
