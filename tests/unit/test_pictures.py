@@ -246,6 +246,12 @@ def test_an_error_about_a_file_names_the_file(tmp_path):
         file_of(tmp_path / "no.jpg", decoders())
 
 
+def test_a_file_is_named_also_where_the_error_begins_with_the_same_letters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(encoded(PHOTO, "JPEG")[:400])
+    assert refusal(ImageInput(8, 8), "a")[1].startswith("a: a JPEG picture")
+
+
 def test_the_original_bytes_are_at_hand_where_there_are_any(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"abc")
     assert file_of(tmp_path / "a.bin", decoders()) == file_of(b"abc", decoders()) == b"abc"
