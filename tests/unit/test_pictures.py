@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from prepared import prepared, refusal
 
 from halocline.adapters.decoders import decoders
 from halocline.errors import Rejected
@@ -23,17 +24,6 @@ def encoded(pixels, form="PNG", mode=None, **options):
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()
-
-
-def prepared(told, sample):
-    return prepare_of(told, decoders())(sample)
-
-
-def refusal(told, sample):
-    with pytest.raises(Rejected) as caught:
-        prepared(told, sample)
-    assert "\n" not in caught.value.message
-    return caught.value.code, caught.value.message
 
 
 def by_hand(pixels, mean=MEAN, std=STD):
