@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from commands import output, run
 from servers import serving
 
 import halocline as hc
@@ -39,17 +40,12 @@ def here(digits, tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(capsys, *words, code=0):
-    assert main([str(word) for word in words]) == code, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
 def words_for(digits, data="rows.npz"):
     return ["try", "--edge", digits.edge_path, "--cloud", digits.cloud_path, "--data", data]
 
 
 def test_one_command_gives_a_verdict_a_page_and_the_next_commands(here, digits, capsys):
-    said = run(capsys, *words_for(digits), "--max-loss", "2%", "--show", "picture")
+    said = output(capsys, *words_for(digits), "--max-loss", "2%", "--show", "picture")
     page = (here / "try.html").read_text(encoding="utf-8")
     assert " ".join(said.split()).startswith("tiered Tiered pays: ")
     assert "halocline tune --edge" in said
@@ -62,10 +58,10 @@ def test_the_command_on_the_page_repeats_it(here, digits, capsys):
     import shlex
 
     words = [*words_for(digits), "--escalate", "10%", "--seed", "3", "--out", "page.html", "--json"]
-    told = json.loads(run(capsys, *words))
+    told = json.loads(output(capsys, *words))
     again = shlex.split(told["commands"]["repeat"])
     assert again[:2] == ["halocline", "try"]
-    repeated = json.loads(run(capsys, *again[1:], "--json"))
+    repeated = json.loads(output(capsys, *again[1:], "--json"))
     assert repeated["verdict"] == told["verdict"]
     assert repeated["curve"] == told["curve"]
     assert repeated["commands"] == told["commands"]
@@ -74,7 +70,7 @@ def test_the_command_on_the_page_repeats_it(here, digits, capsys):
 def test_the_next_commands_run(here, digits, capsys):
     import shlex
 
-    told = json.loads(run(capsys, *words_for(digits), "--max-loss", "2%", "--json"))
+    told = json.loads(output(capsys, *words_for(digits), "--max-loss", "2%", "--json"))
     for _, line in told["commands"]["following"]:
         run(capsys, *shlex.split(line.replace("OTHER", "rows.npz"))[1:])
 
@@ -97,7 +93,7 @@ def test_the_second_run_is_ten_times_as_fast_and_asks_nothing(here, digits):
 
 
 def test_rows_without_labels_are_tried_against_the_cloud(here, digits, capsys):
-    told = json.loads(run(capsys, *words_for(digits, "unlabelled.npz"), "--json"))
+    told = json.loads(output(capsys, *words_for(digits, "unlabelled.npz"), "--json"))
     assert not told["data"]["has_labels"]
     assert told["cloud_alone"]["accuracy"]["value"] == 1
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import output
 
 import halocline as hc
-from halocline.cli import main
 from halocline.demo.datasets.sample_pair import SamplePair
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -50,8 +50,7 @@ def browser() -> Iterator[Any]:
 
 def tried(pair: SamplePair, page: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     words = ["--edge", pair.edge, "--cloud", pair.cloud, "--data", pair.test, "--escalate", "25%"]
-    assert main(["try", *map(str, words), "--out", str(page), "--json"]) == 0, capsys.readouterr().err
-    return json.loads(capsys.readouterr().out)
+    return json.loads(output(capsys, "try", *words, "--out", page, "--json"))
 
 
 def test_the_figures_are_those_of_the_whole_set_and_the_second_run_asks_nothing(
