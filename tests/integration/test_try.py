@@ -2,27 +2,17 @@
 
 import json
 import re
-import shutil
 import time
 
 import numpy as np
 import pytest
+from browsers import opened_browser, quiet_page, unfold
 from commands import output, run
 from servers import serving
 
 import halocline as hc
 from halocline.cli import main
 from halocline.testing.link import ThrottledLink
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-sandbox",
-)
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +109,8 @@ def test_a_wrong_flag_is_one_line(here, digits, capsys, words, says):
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium, which is not installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as runner:
-        opened = runner.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+    with opened_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("data", ["rows.npz", "unlabelled.npz"])
@@ -133,20 +118,10 @@ def browser():
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_opens_quietly_and_fits(here, digits, capsys, browser, data, show, width):
     run(capsys, *words_for(digits, data), "--escalate", "20%", "--show", show)
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((here / "try.html").as_uri())
-    page.locator("svg.chart:visible").hover()
-    assert "go up" in page.locator(".tip").inner_text()
-    for details in page.locator("summary").all():
-        details.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert not said
-    assert not [url for url in asked if not url.startswith(("file:", "data:"))]
-    page.close()
+    with quiet_page(browser, here / "try.html", width) as page:
+        page.locator("svg.chart:visible").hover()
+        assert "go up" in page.locator(".tip").inner_text()
+        unfold(page)
 
 
 def test_the_page_is_whole_without_javascript(here, digits, capsys, browser):
