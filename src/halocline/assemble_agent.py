@@ -74,7 +74,7 @@ def run_agent(options: AgentOptions) -> int:
             listen.opened(where) as bound,
             _models(config, identity, folder.memory.applied().settings) as (pairs, models),
             ModelTable(pairs, max_waiting=config.max_queue) as table,
-            _channel(folder, identity, models),
+            _channel(folder, identity, models, config.poll_s),
         ):
             admission.ready = True
             program = server.Server(
@@ -109,9 +109,7 @@ def _where(listen: str, state: Path) -> "Listen":
     return Listen(host=host.strip("[]"), port=int(port))
 
 
-def _guarded(
-    app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder"
-) -> "Application":
+def _guarded(app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder") -> "Application":
     """The application, behind a token where any user or web page of this machine could reach it."""
     if where.uds is not None:
         return app
@@ -240,7 +238,7 @@ def _loaded(name: str, path: str, *, labels: str | None = None, scores: str | No
 
 @contextlib.contextmanager
 def _channel(
-    folder: "DeviceFolder", identity: "Identity | None", models: "DeviceModels"
+    folder: "DeviceFolder", identity: "Identity | None", models: "DeviceModels", poll_s: float
 ) -> "Iterator[ChannelLoop | None]":
     """The line to the hub, for a device that has joined one; ended at the end."""
     if identity is None:
@@ -250,7 +248,7 @@ def _channel(
     from halocline.edge.channel import ChannelLoop
 
     folder.memory.count_boot()
-    loop = ChannelLoop(HubLink(folder), folder.memory, models, share=random.random)
+    loop = ChannelLoop(HubLink(folder), folder.memory, models, share=random.random, poll_s=poll_s)
     loop.start()
     try:
         yield loop

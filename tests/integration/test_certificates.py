@@ -216,6 +216,17 @@ def test_a_request_that_its_key_did_not_sign_is_refused():
     assert "not by its own key" in refused(read_request, pem).message
 
 
+def test_a_request_and_a_certificate_of_a_version_that_is_none_are_refused(tmp_path, authority):
+    request = x509.load_pem_x509_csr(make_request(make_key()).encode()).public_bytes(Encoding.DER)
+    wrong = request.replace(b"\x02\x01\x00", b"\x02\x01\x3e", 1)
+    pem = ssl.DER_cert_to_PEM_cert(wrong).replace("CERTIFICATE", "CERTIFICATE REQUEST")
+    assert refused(read_request, pem).code == "HAL-712"
+    cert, _ = device_files(tmp_path, authority)
+    der = x509.load_pem_x509_certificate(cert.read_bytes()).public_bytes(Encoding.DER)
+    wrong = der.replace(b"\x02\x01\x02", b"\x02\x01\x3e", 1)
+    assert refused(read_certificate, wrong).code == "HAL-715"
+
+
 def test_a_request_far_too_large_is_refused_unread():
     assert "limit" in refused(read_request, "A" * 100_000).message
 

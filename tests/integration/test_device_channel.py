@@ -1,6 +1,7 @@
 """A device joins, follows its hub, renews and comes home, whatever its clock shows; real TLS and steps."""
 
 import os
+import socket
 import stat
 import threading
 import time
@@ -344,3 +345,54 @@ def test_a_closed_link_asks_nothing_more(hub: DeviceHub, state: Path) -> None:
         agent.link.close()
         with pytest.raises(Transient):
             agent.link.desired(None)
+
+
+def test_after_the_hub_forgot_the_certificates_the_key_brings_the_device_back(
+    hub: DeviceHub, state: Path
+) -> None:
+    """As after a restored backup."""
+    join(hub, state)
+    with Agent(state) as agent:
+        assert agent.step() == ""
+        hub.store._tables.certificates.clear()
+        assert "HAL-715" in agent.step()
+        assert agent.models.renewals == 1
+        assert agent.step() == ""
+    assert len(hub.devices()) == 1
+
+
+def test_a_hub_that_does_not_answer_leaves_no_folder(
+    hub: DeviceHub, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    hub.join = f"https://localhost:{port}"
+    assert main(["agent", "join", hub.invite(), "--state", str(state)]) == TRY_AGAIN
+    said = capsys.readouterr().err
+    assert f"localhost:{port}" in said
+    assert len(said.splitlines()) == 1
+    assert not state.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(
+    hub: DeviceHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["agent", "join", hub.invite(), "--state", str(tmp_path / "file" / "dev")]) == WRONG_USE
+    assert "HAL-725" in capsys.readouterr().err
+    assert not hub.asked
+
+
+def test_a_damaged_identity_is_told_with_what_to_do(
+    hub: DeviceHub, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    join(hub, state)
+    for name in ("certificate.pem", "hub.json"):
+        kept = (state / "identity" / name).read_bytes()
+        (state / "identity" / name).write_bytes(kept[: len(kept) // 2])
+        assert main(["agent", "status", "--state", str(state)]) == WRONG_USE
+        assert "HAL-725" in capsys.readouterr().err
+        (state / "identity" / name).write_bytes(kept)
+    (state / "state.db").write_bytes(b"no database at all" * 100)
+    assert main(["agent", "status", "--state", str(state)]) == WRONG_USE
+    assert "HAL-725" in capsys.readouterr().err

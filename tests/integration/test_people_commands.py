@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from doors import authority, listening
 from people_hub import people_hub
 from terminal import Terminal
 
@@ -96,6 +97,21 @@ def test_a_login_that_fails_changes_nothing(hub, says, fails, config, tmp_path, 
     assert "HAL-105" in fails(WRONG_USE, *login(hub, "hct_secret_on_the_command_line"))
     assert "HAL-108" in fails(WRONG_USE, "login", hub.url, "--ca", "absent.pem", *login(hub)[4:])
     assert (config / "hubs.json").read_bytes() == kept
+
+
+def test_another_door_of_the_hub_is_told_from_the_peoples(config, fails, tmp_path):
+    mine = authority(tmp_path)
+    (tmp_path / "token").write_text("hct_" + "A" * 43)
+    (tmp_path / "ca.pem").write_bytes(mine.root)
+    asked = ["--ca", str(tmp_path / "ca.pem"), "--token", f"file:{tmp_path / 'token'}"]
+    with listening(mine, client_ca=mine.root) as devices:
+        assert "People's is 8444" in fails(NOT_TRUSTED, "login", devices.url, *asked)
+    nothing = b'{"error": "nothing at /v1/me", "code": "HAL-741"}'
+    with listening(mine, lambda *_: (404, {}, nothing)) as joining:
+        assert "People's is 8444" in fails(WRONG_USE, "login", joining.url, *asked)
+    with listening(mine, lambda *_: (200, {}, b"<html>")) as page:
+        assert "HAL-721" in fails(TRY_AGAIN, "login", page.url, *asked)
+    assert not config.exists()
 
 
 def test_the_hub_that_is_meant_is_named_by_flag_then_variable_then_the_last_login(

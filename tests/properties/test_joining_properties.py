@@ -1,6 +1,7 @@
 """Whatever is lost between a device and the hub, the device is never locked out; a revoked one always is."""
 
 import hashlib
+import ssl
 import tempfile
 from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
@@ -26,6 +27,10 @@ with tempfile.TemporaryDirectory() as _folder:
     AUTHORITY = CertificateAuthority.open(Path(_folder) / "ca", now_s=START_S)
 KEY = make_key()
 CSR = make_request(KEY)
+_PEM, _ = AUTHORITY.issue_device(
+    read_request(CSR).public_key, "dev-" + "a" * 16, now_s=START_S, valid_s=DAY_S
+)
+DER = ssl.PEM_cert_to_DER_cert(_PEM[: _PEM.index("-----END")] + "-----END CERTIFICATE-----\n")
 
 
 class Killed(Exception):
@@ -253,3 +258,15 @@ def test_a_damaged_request_never_passes_as_another_key(flips):
         check_code(error, "HAL-712")
     else:
         assert proven == read_request(CSR)
+
+
+@given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), min_size=1, max_size=4))
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_a_damaged_certificate_is_read_or_refused_as_none(flips):
+    body = bytearray(DER)
+    for place, mask in flips:
+        body[place % len(body)] ^= mask
+    try:
+        read_certificate(bytes(body))
+    except Untrusted as error:
+        check_code(error, "HAL-715")

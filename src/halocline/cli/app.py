@@ -33,6 +33,7 @@ COMMANDS = (
     "agent status",
     "doctor",
     "explain",
+    "hub serve",
     "login",
     "whoami",
     "hub status",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from halocline.cli.output import Json, print_json
-from halocline.errors import Misconfigured, Untrusted
+from halocline.errors import Misconfigured, Rejected, Untrusted
 
 if TYPE_CHECKING:
     from halocline.adapters.http.people import PeopleDoor
@@ -75,15 +75,19 @@ def login(
 
 
 def _asked(hub: "PeopleDoor", *, told: bool) -> "MeReply":
-    """Whom the hub takes us for; where nobody said what to trust, the way to say it is part of the error."""
+    """Whom the hub takes us for; the two usual slips at a first login are part of the error."""
     try:
         return hub.me()
-    except Untrusted as error:
-        if told or error.code != "HAL-722":
+    except (Rejected, Untrusted) as error:
+        if error.code == "HAL-741" or "CERTIFICATE_REQUIRED" in error.message:
+            hint = (
+                "Is this the hub's door for devices or joining? People's is 8444, where nobody said another"
+            )
+        elif error.code == "HAL-722" and not told:
+            hint = "Give the hub's own authority: --ca hub/ca.pem, or --fingerprint"
+        else:
             raise
-        raise Untrusted(
-            error.code, f"{error.message}. Give the hub's own authority: --ca hub/ca.pem, or --fingerprint"
-        ) from None
+        raise type(error)(error.code, f"{error.message}. {hint}") from None
 
 
 def _pem(path: Path | None) -> bytes | None:

@@ -92,13 +92,22 @@ class ChannelState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelLoop:
-    """One thread. `share` gives chance in [0, 1)."""
+    """One thread. `share` gives chance in [0, 1); it looks every `poll_s` where the hub sets nothing else."""
 
-    def __init__(self, hub: Hub, memory: Memory, settable: Settable, *, share: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        memory: Memory,
+        settable: Settable,
+        *,
+        share: Callable[[], float],
+        poll_s: float = POLL_S,
+    ) -> None:
         self._hub = hub
         self._memory = memory
         self._settable = settable
         self._share = share
+        self._own_poll_s = poll_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="halocline channel", daemon=True)
         self._state = ChannelState()
@@ -242,7 +251,7 @@ class ChannelLoop:
             self._state = msgspec.structs.replace(self._state, error=str(error))
 
     def _poll_s(self) -> float:
-        return self._memory.applied().settings.poll_s or POLL_S
+        return self._memory.applied().settings.poll_s or self._own_poll_s
 
 
 def _poll_fault(settings: Settings) -> str:

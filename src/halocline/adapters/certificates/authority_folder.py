@@ -119,7 +119,7 @@ def _certificate(folder: Path, name: str) -> x509.Certificate:
     pem = (folder / f"{name}.pem").read_bytes()
     try:
         return x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise Misconfigured("HAL-718", f"{folder}/{name}.pem is no certificate ({error})") from None
 
 

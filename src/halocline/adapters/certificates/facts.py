@@ -8,6 +8,14 @@ from halocline.fleet import Certificate
 DEVICE_URI = "urn:halocline:device:"
 """What stands before a device's id in its certificate."""
 
+_OTHERS = (
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading a certificate raises beside ValueError."""
+
 
 def read_certificate(certificate: bytes) -> Certificate:
     """Serial number, device and validity of a device's certificate, DER or PEM (the first one in it).
@@ -21,7 +29,7 @@ def read_certificate(certificate: bytes) -> Certificate:
         found = read(certificate)
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-    except (ValueError, x509.ExtensionNotFound) as error:
+    except (ValueError, *_OTHERS) as error:
         raise Untrusted("HAL-715", f"this is no device's certificate ({str(error)[:100]})") from None
     ids = [uri.removeprefix(DEVICE_URI) for uri in uris if uri.startswith(DEVICE_URI)]
     if len(ids) != 1:

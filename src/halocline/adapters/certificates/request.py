@@ -54,7 +54,7 @@ def read_request(csr: str) -> Proven:
         request = x509.load_pem_x509_csr(csr.encode())
         public_key = _allowed(request.public_key())
         is_proven = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise _refused(f"it is no PKCS #10 request in PEM ({str(error)[:100]})") from None
     if not is_proven:
         raise _refused("its signature is not by its own key")

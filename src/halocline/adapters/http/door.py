@@ -27,6 +27,8 @@ MAX_ANSWER_BYTES: Final = 8 << 20
 """The largest answer: a list of ten thousand devices with their twins has about half of it."""
 CLOCK_SLACK_S: Final = 300.0
 """So far a certificate's times may lie on the wrong side of the clock."""
+CLOSE_S: Final = 0.5
+"""Closing waits so long for a question whose connection it has ended."""
 _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: a device's clock may be years off."""
 _PASSING: Final = {408, 425, 429, 500, 502, 503, 504}
@@ -129,7 +131,11 @@ class Door:
         with self._asking:
             self._find_authority(until_s)
             if self._connection is None:
-                self._connection = self._dial(until_s)
+                connection = self._dial(until_s)
+                if self._closed:
+                    connection.close()
+                else:
+                    self._connection = connection
 
     def close(self) -> None:
         """End the connection, also under a question that waits. May be called again."""
@@ -139,10 +145,15 @@ class Door:
             with contextlib.suppress(OSError):
                 # The plain shutdown, also under TLS: another thread may be inside the TLS object.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        with self._asking:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        if self._asking.acquire(
+            timeout=CLOSE_S
+        ):  # else who asks is still connecting, and closes what it gets
+            try:
+                if self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
+            finally:
+                self._asking.release()
 
     def __enter__(self) -> Self:
         return self

@@ -1,10 +1,11 @@
 """What all doors of one hub share."""
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
+from halocline.hub.authority import Authority
+from halocline.hub.joining import JoinRules
 from halocline.hub.store import Store
 
 
@@ -12,7 +13,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     """A hub as its doors see it."""
 
     store: Store
-    authority: Any
+    authority: Authority
     clock: Callable[[], float]
     """Seconds since 1970; of what people read and certificates hold, never of durations."""
     channel_url: str
@@ -23,3 +24,4 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     """`sqlite` or `postgresql`."""
     models: tuple[str, ...]
     """The cloud models that devices are served."""
+    rules: JoinRules = JoinRules()

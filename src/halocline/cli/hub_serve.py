@@ -1,0 +1,87 @@
+"""halocline hub serve: run a hub, with its doors for devices, for people and for joining."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from halocline.cli.output import Json
+
+Several = Annotated[list[str] | None, Parameter(negative="")]
+
+
+def serve(
+    *,
+    state: str,
+    database: str | None = None,
+    host: str = "127.0.0.1",
+    device_port: int = 8443,
+    people_port: int = 8444,
+    join_port: int = 8445,
+    name: Several = None,
+    cloud_model: Several = None,
+    ca_passphrase: str | None = None,
+    joins_per_s: float = 20.0,
+    max_connections: int = 8192,
+    drain_s: float = 30.0,
+    json: Json = False,
+) -> int:
+    """Run a hub until a signal ends it: devices join it, get their settings and ask its cloud models.
+
+    The first start makes the state folder with an authority of its own and an admin's token, and says what
+    to do next. All three doors speak TLS 1.3 alone. Ctrl-C or SIGTERM ends it once the requests inside are
+    answered.
+
+    Examples
+    --------
+    halocline hub serve --state hub --cloud-model cloud=cloud.onnx
+
+    Parameters
+    ----------
+    state
+        A folder for the database, the authority's keys and the admin's token; made at the first start.
+    database
+        postgresql://… instead of a file in the state folder; several hubs may share it.
+    host
+        The address to listen on; 0.0.0.0 for all of this machine.
+    device_port
+        Where devices come with their certificates; 0 takes any free port.
+    people_port
+        Where people come with their tokens.
+    join_port
+        Where devices come that have no certificate yet, or an expired one.
+    name
+        A host name or address by which others reach this machine; may be given again, the first is told to
+        devices.
+    cloud_model
+        NAME=PATH of an ONNX file that devices may ask; may be given again.
+    ca_passphrase
+        What the authority's keys are encrypted with, env:NAME or file:PATH, instead of a file made here.
+    joins_per_s
+        How often one address may try to join, in the long run.
+    max_connections
+        The most connections of each door at once.
+    drain_s
+        Seconds that requests inside get after SIGTERM.
+    json
+        Announce as one JSON object on stdout.
+    """
+    from halocline.assemble_hub import HubOptions
+    from halocline.assemble_hub import serve as run
+
+    return run(
+        HubOptions(
+            state=state,
+            database=database,
+            host=host,
+            device_port=device_port,
+            people_port=people_port,
+            join_port=join_port,
+            names=tuple(name or ()),
+            cloud_models=tuple(cloud_model or ()),
+            ca_passphrase=ca_passphrase,
+            joins_per_s=joins_per_s,
+            max_connections=max_connections,
+            drain_s=drain_s,
+            json=json,
+        )
+    )
