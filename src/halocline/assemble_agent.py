@@ -61,6 +61,7 @@ def run_agent(options: AgentOptions) -> int:
     from halocline.adapters.asgi import app, listen, server
     from halocline.adapters.device_folder.folder import held
     from halocline.adapters.prometheus import expose
+    from halocline.adapters.sd_notify import Supervisor
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
@@ -81,6 +82,7 @@ def run_agent(options: AgentOptions) -> int:
                 _guarded(app.App(table, admission, expose=expose), where, bound, folder),
                 admission,
                 where,
+                supervisor=Supervisor(os.environ),
                 on_started=lambda: _announce(
                     listen.address_of(where, bound), identity, [each.ref for each in table], options.json
                 ),

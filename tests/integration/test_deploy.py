@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,26 @@ def test_the_agents_health_check_passes_where_it_serves_and_fails_where_nothing_
     assert code() != 0
     with serving(identity(tmp_path, "FP32"), uds=str(sock)):
         assert code() == 0
+
+
+def test_the_agents_unit_hears_of_its_start_and_its_end(root: Path, tmp_path: Path) -> None:
+    assert unit(root, "halocline-agent.service")["Type"] == ["notify"]
+    identity(tmp_path, "FP32").rename(tmp_path / "edge.onnx")
+    (tmp_path / "edge.toml").write_text(EDGE)
+    program = [sys.executable, "-m", "halocline", "agent", "run", "--json"]
+    settings = ["--state", str(tmp_path / "state"), "--config", str(tmp_path / "edge.toml")]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        sock.settimeout(60)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen([*program, *settings], env=environment, stdout=subprocess.PIPE) as agent:
+            try:
+                assert sock.recv(100) == b"READY=1"
+                agent.terminate()
+                assert sock.recv(100) == b"STOPPING=1"
+                assert agent.wait(60) == 0
+            finally:
+                agent.kill()
 
 
 def test_the_hubs_health_check_is_a_program_that_python_can_read(root: Path) -> None:
