@@ -45,10 +45,10 @@ class LocalGuard:
         given: list[bytes] = []
         for name, value in scope["headers"]:
             if name == b"origin":
-                return failure(
-                    403,
+                return _refused(
+                    "HAL-729",
                     "the request has an Origin: it comes from a web page, and this is for programs of this "
-                    "machine alone. Ask without a browser [HAL-729]",
+                    "machine alone. Ask without a browser",
                 )
             if name == b"host":
                 hosts.append(value)
@@ -57,13 +57,11 @@ class LocalGuard:
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             seen = hosts[0][:80].decode("latin-1") if hosts else "none"
             expected = b", ".join(sorted(self._hosts)).decode()
-            return failure(403, f"Host must be one of {expected}, got {seen!r} [HAL-729]")
+            return _refused("HAL-729", f"Host must be one of {expected}, got {seen!r}")
         if scope["path"] != _OPEN and not self._is_known(given):
-            return failure(
-                401,
-                "a token is needed: Authorization: Bearer TOKEN, as in local.token of the agent's state "
-                "folder [HAL-730]",
-                (b"www-authenticate", b"Bearer"),
+            return _refused(
+                "HAL-730",
+                "a token is needed: Authorization: Bearer, and what local.token in the state folder holds",
             )
         return None
 
@@ -72,3 +70,9 @@ class LocalGuard:
             return False
         kind, _, token = given[0].partition(b" ")
         return kind.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
+
+
+def _refused(code: str, text: str) -> Answer:
+    if code == "HAL-730":
+        return failure(401, f"{text} [{code}]", (b"www-authenticate", b"Bearer"))
+    return failure(403, f"{text} [{code}]")
