@@ -1,6 +1,6 @@
 """What flows through the loop: requests, predictions, replies, outcomes and corrections."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -140,6 +140,11 @@ class TensorSpec(msgspec.Struct, frozen=True):
     name: str
     dtype: str
     shape: tuple[int, ...]
+
+
+def fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether an array of that shape is one that is expected, where -1 is any size."""
+    return len(shape) == len(expected) and all(b in (-1, a) for a, b in zip(shape, expected, strict=True))
 
 
 class ModelSpec(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+from commands import output
 from made_files import write_classes, write_coco, write_sound
 
 from halocline.cli import main
@@ -11,8 +12,7 @@ from halocline.demo.starter import write_starter
 
 
 def checked(capsys, *words):
-    assert main(["data", "check", *map(str, words), "--json"]) == 0, capsys.readouterr().err
-    return json.loads(capsys.readouterr().out)
+    return json.loads(output(capsys, "data", "check", *words, "--json"))
 
 
 def fit(found):

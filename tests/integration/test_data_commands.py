@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from commands import run
 from made_files import picture_bytes, write_coco
 
 import halocline as hc
-from halocline.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,6 @@ def here(digits, tmp_path, monkeypatch):
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / f"{group[at]:02}_{at:03}.npy", row)
     return tmp_path
-
-
-def run(capsys, *words, code=0):
-    assert main([str(word) for word in words]) == code, capsys.readouterr().err
-    return capsys.readouterr()
 
 
 def test_a_policy_does_not_depend_on_the_form_of_the_data(here, digits, capsys):

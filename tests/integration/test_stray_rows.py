@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from commands import output, run
 from two_sizes import made
 
 import halocline as hc
-from halocline.cli import main
 from halocline.data import read
 from halocline.data.usable import usable
 from halocline.errors import Misconfigured
@@ -34,11 +34,6 @@ def here(digits, tmp_path, monkeypatch):
     return tmp_path
 
 
-def told(capsys, words):
-    assert main(words) == 0, capsys.readouterr().err
-    return json.loads(capsys.readouterr().out)
-
-
 def test_tune_goes_on_without_stray_rows_and_says_which(here, digits, capsys):
     models = [
         "--edge",
@@ -49,18 +44,20 @@ def test_tune_goes_on_without_stray_rows_and_says_which(here, digits, capsys):
         "20%",
         "--json",
     ]
-    without = told(capsys, ["tune", *models, "--data", "good.npz", "--dry-run"])
-    seen = told(capsys, ["tune", *models, "--data", "stray.npz", "--dry-run"])
+    without = json.loads(output(capsys, "tune", *models, "--data", "good.npz", "--dry-run"))
+    seen = json.loads(output(capsys, "tune", *models, "--data", "stray.npz", "--dry-run"))
     text = json.dumps(seen)
     assert "row 5: it holds NaN, first at [3]" in text
     assert "row 9: its label 42 is no class of" in text
     assert seen["policy"]["threshold"] == without["policy"]["threshold"]
-    assert main(["tune", *models, "--data", "stray.npz", "--dry-run", "--strict"]) == 2
-    assert "HAL-324" in capsys.readouterr().err
+    words = ["tune", *models, "--data", "stray.npz", "--dry-run", "--strict"]
+    assert "HAL-324" in run(capsys, *words, code=2).err
 
 
 def test_infer_goes_on_without_rows_that_hold_nan(here, digits, capsys):
-    seen = told(capsys, ["infer", str(digits.edge_path), "--data", "stray.npz", "--rows", "0", "--json"])
+    seen = json.loads(
+        output(capsys, "infer", str(digits.edge_path), "--data", "stray.npz", "--rows", "0", "--json")
+    )
     assert len(seen["rows"]) == ROWS - 2
     assert [row["name"] for row in seen["bad"]] == ["row 5", "row 77"]
 

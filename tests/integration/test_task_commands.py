@@ -6,12 +6,12 @@ import re
 import numpy as np
 import onnx
 import pytest
+from commands import run
 from onnx import TensorProto, helper
 from PIL import Image
 from servers import serving
 
 import halocline as hc
-from halocline.cli import main
 from halocline.demo.detection.graph import SSD
 from halocline.demo.detection.pair import detectors
 from halocline.stats.detection import mean_average_precision
@@ -30,11 +30,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HALOCLINE_CACHE", str(tmp_path / "cache"))
     return tmp_path
-
-
-def run(capsys, *words, code=0):
-    assert main([str(word) for word in words]) == code, capsys.readouterr().err
-    return capsys.readouterr()
 
 
 def write_echo(path, columns, table, first=0):

@@ -2,26 +2,17 @@
 
 import json
 import re
-import shutil
 import time
 
 import numpy as np
 import pytest
+from browsers import opened_browser, quiet_page, unfold
+from commands import output, run
 from servers import serving
 
 import halocline as hc
 from halocline.cli import main
 from halocline.testing.link import ThrottledLink
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = (
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-sandbox",
-)
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +30,12 @@ def here(digits, tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(capsys, *words, code=0):
-    assert main([str(word) for word in words]) == code, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
 def words_for(digits, data="rows.npz"):
     return ["try", "--edge", digits.edge_path, "--cloud", digits.cloud_path, "--data", data]
 
 
 def test_one_command_gives_a_verdict_a_page_and_the_next_commands(here, digits, capsys):
-    said = run(capsys, *words_for(digits), "--max-loss", "2%", "--show", "picture")
+    said = output(capsys, *words_for(digits), "--max-loss", "2%", "--show", "picture")
     page = (here / "try.html").read_text(encoding="utf-8")
     assert " ".join(said.split()).startswith("tiered Tiered pays: ")
     assert "halocline tune --edge" in said
@@ -62,10 +48,10 @@ def test_the_command_on_the_page_repeats_it(here, digits, capsys):
     import shlex
 
     words = [*words_for(digits), "--escalate", "10%", "--seed", "3", "--out", "page.html", "--json"]
-    told = json.loads(run(capsys, *words))
+    told = json.loads(output(capsys, *words))
     again = shlex.split(told["commands"]["repeat"])
     assert again[:2] == ["halocline", "try"]
-    repeated = json.loads(run(capsys, *again[1:], "--json"))
+    repeated = json.loads(output(capsys, *again[1:], "--json"))
     assert repeated["verdict"] == told["verdict"]
     assert repeated["curve"] == told["curve"]
     assert repeated["commands"] == told["commands"]
@@ -74,7 +60,7 @@ def test_the_command_on_the_page_repeats_it(here, digits, capsys):
 def test_the_next_commands_run(here, digits, capsys):
     import shlex
 
-    told = json.loads(run(capsys, *words_for(digits), "--max-loss", "2%", "--json"))
+    told = json.loads(output(capsys, *words_for(digits), "--max-loss", "2%", "--json"))
     for _, line in told["commands"]["following"]:
         run(capsys, *shlex.split(line.replace("OTHER", "rows.npz"))[1:])
 
@@ -97,7 +83,7 @@ def test_the_second_run_is_ten_times_as_fast_and_asks_nothing(here, digits):
 
 
 def test_rows_without_labels_are_tried_against_the_cloud(here, digits, capsys):
-    told = json.loads(run(capsys, *words_for(digits, "unlabelled.npz"), "--json"))
+    told = json.loads(output(capsys, *words_for(digits, "unlabelled.npz"), "--json"))
     assert not told["data"]["has_labels"]
     assert told["cloud_alone"]["accuracy"]["value"] == 1
 
@@ -123,13 +109,8 @@ def test_a_wrong_flag_is_one_line(here, digits, capsys, words, says):
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium, which is not installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as runner:
-        opened = runner.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+    with opened_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("data", ["rows.npz", "unlabelled.npz"])
@@ -137,20 +118,10 @@ def browser():
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_opens_quietly_and_fits(here, digits, capsys, browser, data, show, width):
     run(capsys, *words_for(digits, data), "--escalate", "20%", "--show", show)
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((here / "try.html").as_uri())
-    page.locator("svg.chart:visible").hover()
-    assert "go up" in page.locator(".tip").inner_text()
-    for details in page.locator("summary").all():
-        details.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert not said
-    assert not [url for url in asked if not url.startswith(("file:", "data:"))]
-    page.close()
+    with quiet_page(browser, here / "try.html", width) as page:
+        page.locator("svg.chart:visible").hover()
+        assert "go up" in page.locator(".tip").inner_text()
+        unfold(page)
 
 
 def test_the_page_is_whole_without_javascript(here, digits, capsys, browser):

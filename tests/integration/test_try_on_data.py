@@ -1,26 +1,17 @@
 """halocline try on photos, sounds, beats and a series as files: a quiet page that shows what would go up."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import opened_browser, quiet_page, unfold
+from commands import output
 
 import halocline as hc
-from halocline.cli import main
 from halocline.demo.datasets.sample_pair import SamplePair
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = [
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-sandbox",
-]
 SETS = {"fashion-mnist": "fashion_mnist", "speech": "fsdd", "ecg": "mitbih_beats", "machine-state": "nab"}
 SHOWN = {"fashion-mnist": "img", "speech": "img", "ecg": None, "machine-state": "svg"}
 """What a sample that goes up is drawn as, where it is drawn."""
@@ -39,19 +30,13 @@ def pair(request: pytest.FixtureRequest, root: Path) -> tuple[str, SamplePair]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium, which is not installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as runner:
-        opened = runner.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with opened_browser() as opened:
         yield opened
-        opened.close()
 
 
 def tried(pair: SamplePair, page: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     words = ["--edge", pair.edge, "--cloud", pair.cloud, "--data", pair.test, "--escalate", "25%"]
-    assert main(["try", *map(str, words), "--out", str(page), "--json"]) == 0, capsys.readouterr().err
-    return json.loads(capsys.readouterr().out)
+    return json.loads(output(capsys, "try", *words, "--out", page, "--json"))
 
 
 def test_the_figures_are_those_of_the_whole_set_and_the_second_run_asks_nothing(
@@ -84,21 +69,11 @@ def test_the_page_is_quiet_fits_and_draws_what_goes_up(
     monkeypatch.setenv("HALOCLINE_CACHE", str(tmp_path / "cache"))
     name, models = pair
     tried(models, tmp_path / "try.html", capsys)
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((tmp_path / "try.html").as_uri())
-    for details in page.locator("summary").all():
-        details.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert not said
-    assert not [url for url in asked if not url.startswith(("file:", "data:"))]
-    shown = page.locator("main").inner_text()
-    assert "What goes up" in shown
-    assert "edge alone" in shown
-    drawn = SHOWN[name]
-    if drawn is not None:
-        assert page.locator(f".gallery {drawn}").count() >= 6
-    page.close()
+    with quiet_page(browser, tmp_path / "try.html", width) as page:
+        unfold(page)
+        shown = page.locator("main").inner_text()
+        assert "What goes up" in shown
+        assert "edge alone" in shown
+        drawn = SHOWN[name]
+        if drawn is not None:
+            assert page.locator(f".gallery {drawn}").count() >= 6

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import onnxruntime
 import pytest
+from commands import output, run
 from servers import serving
 
 import halocline as hc
@@ -32,11 +33,6 @@ def here(digits, tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(capsys, *words, code=0):
-    assert main([str(word) for word in words]) == code, capsys.readouterr().err
-    return capsys.readouterr().out
-
-
 def probabilities(path, x):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return np.asarray(session.run(["probabilities"], {"X": x})[0])
@@ -47,11 +43,11 @@ def test_a_second_tuning_makes_no_call_by_the_clouds_own_log(here, digits, capsy
     with serving(f"cloud={digits.cloud_path}", access_log=log) as server:
         words = ["tune", "--edge", digits.edge_path, "--cloud", f"{server.url}/v2/models/cloud"]
         words += ["--data", "cal.npz", "--max-loss", "2%"]
-        first = run(capsys, *words)
+        first = output(capsys, *words)
         asked = log.read_text().splitlines()
-        again = run(capsys, *words)
+        again = output(capsys, *words)
         assert log.read_text().splitlines() == asked
-        third = json.loads(run(capsys, *words, "--no-cache", "--json"))
+        third = json.loads(output(capsys, *words, "--no-cache", "--json"))
         assert len(log.read_text().splitlines()) == len(asked) + third["asked"]["calls"]
     assert sum(json.loads(line)["rows"] for line in asked) == TUNE_ROWS
     assert f"{TUNE_ROWS} rows asked in 1 call" in first
@@ -66,7 +62,7 @@ def test_the_policy_does_in_tiered_what_the_evaluation_says_it_does(here, digits
         models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
         run(capsys, "tune", *models, "--data", "cal.npz", *flags)
         told = json.loads(
-            run(capsys, "evaluate", *models, "--policy", "policy.toml", "--data", "test.npz", "--json")
+            output(capsys, "evaluate", *models, "--policy", "policy.toml", "--data", "test.npz", "--json")
         )
         edge, cloud = hc.load(digits.edge_path), hc.load(digits.cloud_path)
         with hc.Tiered(edge, cloud, policy="policy.toml", deadline_s=30) as tiered:
@@ -82,7 +78,7 @@ def test_the_evaluation_agrees_with_a_count_by_other_means(here, digits, capsys)
     models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
     run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%")
     told = json.loads(
-        run(capsys, "evaluate", *models, "--policy", "policy.toml", "--data", "test.npz", "--json")
+        output(capsys, "evaluate", *models, "--policy", "policy.toml", "--data", "test.npz", "--json")
     )
     x, y = digits.x[TUNE_ROWS:], digits.y[TUNE_ROWS:]
     edge, cloud = probabilities(digits.edge_path, x), probabilities(digits.cloud_path, x)
@@ -103,7 +99,7 @@ def test_the_evaluation_agrees_with_a_count_by_other_means(here, digits, capsys)
 def test_what_tune_prints_is_what_a_newcomer_asks_for(here, digits, capsys):
     words = ["tune", "--edge", digits.edge_path, "--cloud", digits.cloud_path, "--data", "cal.npz"]
     run(capsys, *words, "--escalate", "27%")
-    said = run(capsys, *words, "--max-loss", "0.02", "--test", "test.npz", "--plot", "curve.svg")
+    said = output(capsys, *words, "--max-loss", "0.02", "--test", "test.npz", "--plot", "curve.svg")
     for part in (
         "threshold  0.",
         "of 1,000 requests",
@@ -119,13 +115,13 @@ def test_what_tune_prints_is_what_a_newcomer_asks_for(here, digits, capsys):
     ):
         assert part in said
     assert (here / "curve.svg").read_text().startswith("<?xml")
-    shown = run(capsys, "policy", "show", "policy.toml")
+    shown = output(capsys, "policy", "show", "policy.toml")
     assert "for more rows like these" in shown
 
 
 def test_a_dry_run_writes_nothing(here, digits, capsys):
     words = ["policy", "tune", "--edge", digits.edge_path, "--cloud", digits.cloud_path]
-    said = run(capsys, *words, "--data", "cal.npz", "--dry-run", "--max-loss", "2%")
+    said = output(capsys, *words, "--data", "cal.npz", "--dry-run", "--max-loss", "2%")
     assert "nothing, as --dry-run says" in said
     assert not (here / "policy.toml").exists()
 
@@ -135,9 +131,9 @@ def test_the_promise_says_whether_it_is_for_rows_or_for_groups(here, digits, cap
     np.savez("few.npz", x=x[:220], y=y[:220], group=np.arange(220) % 22)
     np.savez("many.npz", x=x, y=y, groups=np.array([f"patient {at}" for at in range(360)]))
     words = ["tune", "--edge", digits.edge_path, "--cloud", digits.cloud_path, "--dry-run", "--data"]
-    few = " ".join(run(capsys, *words, "few.npz", "--max-loss", "1%").split())
+    few = " ".join(output(capsys, *words, "few.npz", "--max-loss", "1%").split())
     assert "22 groups cannot prove a loss below 9.94 %; 1 % needs at least 230" in few
-    many = json.loads(run(capsys, *words, "many.npz", "--max-loss", "5%", "--json"))
+    many = json.loads(output(capsys, *words, "many.npz", "--max-loss", "5%", "--json"))
     assert many["promise"]["scope"] == "groups"
     assert many["promise"]["reason"].startswith("for new groups like these, at most 5 %")
 
@@ -219,8 +215,8 @@ def test_a_policy_of_another_model_is_refused(here, digits, capsys):
 def test_test_rows_that_were_tuned_on_are_pointed_out(here, digits, capsys):
     np.savez("all.npz", x=digits.x, y=digits.y)
     words = ["tune", "--edge", digits.edge_path, "--cloud", digits.cloud_path, "--data", "cal.npz"]
-    assert "240 rows are in both cal.npz and all.npz" in run(capsys, *words, "--test", "all.npz")
-    assert "rows are in both" not in run(capsys, *words, "--test", "test.npz")
+    assert "240 rows are in both cal.npz and all.npz" in output(capsys, *words, "--test", "all.npz")
+    assert "rows are in both" not in output(capsys, *words, "--test", "test.npz")
 
 
 def test_a_threshold_close_to_1_is_told_apart_from_it():
@@ -234,13 +230,15 @@ def test_a_server_that_takes_fewer_rows_is_asked_with_fewer(here, digits, capsys
         said = capsys.readouterr().err
         assert "status 413" in said
         assert "--batch-rows" in said
-        assert "240 rows asked in 3 calls" in run(capsys, *words, "--data", "cal.npz", "--batch-rows", "100")
+        assert "240 rows asked in 3 calls" in output(
+            capsys, *words, "--data", "cal.npz", "--batch-rows", "100"
+        )
 
 
 def test_misnamed_labels_are_said_not_to_be_read(here, digits, capsys):
     np.savez("target.npz", x=digits.x[:TUNE_ROWS], target=digits.y[:TUNE_ROWS])
     words = ["tune", "--edge", digits.edge_path, "--cloud", digits.cloud_path, "--data", "target.npz"]
-    said = run(capsys, *words)
+    said = output(capsys, *words)
     assert "- target.npz also holds target, which is not read" in said
     assert "without labels: the cloud's answers are the truth" in said
 
@@ -250,7 +248,7 @@ def test_a_policy_changed_by_hand_is_said_to_be_where_it_is_measured(here, digit
     run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%")
     path = here / "policy.toml"
     path.write_text(path.read_text().replace("threshold = 0.", "threshold = 0.1", 1))
-    said = run(capsys, "evaluate", *models, "--policy", "policy.toml", "--data", "test.npz")
+    said = output(capsys, "evaluate", *models, "--policy", "policy.toml", "--data", "test.npz")
     assert "promise     no promise any more: it was changed since it was tuned" in said
 
 
@@ -259,24 +257,24 @@ def test_a_diff_for_people_shows_the_heads_of_digests(here, digits, capsys):
     run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%")
     run(capsys, "tune", *models, "--data", "test.npz", "--max-loss", "5%", "--out", "other.toml")
     words = ["policy", "diff", "policy.toml", "other.toml"]
-    (line,) = [line for line in run(capsys, *words).splitlines() if "data_digest" in line]
+    (line,) = [line for line in output(capsys, *words).splitlines() if "data_digest" in line]
     assert len(line) < 80
-    whole = json.loads(run(capsys, *words, "--json"))["changes"]
+    whole = json.loads(output(capsys, *words, "--json"))["changes"]
     assert max(map(len, whole)) > 150
 
 
 def test_a_budget_and_what_a_device_may_learn_are_shown(here, digits, capsys):
     models = ["--edge", digits.edge_path, "--cloud", digits.cloud_path]
-    said = run(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%", "--budget", "1%")
+    said = output(capsys, "tune", *models, "--data", "cal.npz", "--max-loss", "2%", "--budget", "1%")
     assert "at most 1.0 % go up" in " ".join(said.split())
     assert "no promise covers them" in " ".join(said.split())
     path = here / "policy.toml"
     assert "[policy.budget]\nshare = 0.01" in path.read_text()
     path.write_text(path.read_text() + "\n[policy.personal]\nmax_loss = 0.02\n")
-    shown = run(capsys, "policy", "show", "policy.toml")
+    shown = output(capsys, "policy", "show", "policy.toml")
     assert "for more rows like these" in shown
     assert "once the device has proven that it loses at most 2.0 %" in " ".join(shown.split())
-    told = json.loads(run(capsys, "policy", "show", "policy.toml", "--json"))["policy"]
+    told = json.loads(output(capsys, "policy", "show", "policy.toml", "--json"))["policy"]
     assert (told["budget"]["share"], told["personal"]["max_loss"]) == (0.01, 0.02)
     run(
         capsys,
@@ -291,8 +289,8 @@ def test_a_budget_and_what_a_device_may_learn_are_shown(here, digits, capsys):
         "--out",
         "m.toml",
     )
-    seen = run(capsys, "evaluate", *models, "--data", "test.npz", "--policy", "m.toml")
+    seen = output(capsys, "evaluate", *models, "--data", "test.npz", "--policy", "m.toml")
     assert "(requests_per_s=, --requests-per-s)" in " ".join(seen.split())
     words = ["--data", "test.npz", "--policy", "m.toml", "--requests-per-s", "1000", "--json"]
-    told = json.loads(run(capsys, "evaluate", *models, *words))
+    told = json.loads(output(capsys, "evaluate", *models, *words))
     assert told["kept_by_budget"] == 0

@@ -51,6 +51,15 @@ def test_a_file_that_is_cut_anywhere_is_told(form, share):
     assert look_at(io.BytesIO(held[:keep])).why is not None
 
 
+@pytest.mark.parametrize(
+    "between", [b"\xff\x01", b"\xff\xd0", b"\xff\xff\xff", b"\xff\xff\x01\xff\xff"], ids=bytes.hex
+)
+def test_markers_without_a_length_and_filling_leave_a_jpeg_whole(between):
+    held = WHOLE["JPEG"]
+    seen = look_at(io.BytesIO(held[:2] + between + held[2:]))
+    assert (seen.width, seen.height, seen.why) == (7, 9, None)
+
+
 def test_a_picture_without_a_size_is_told():
     held = WHOLE["PNG"]
     assert look_at(io.BytesIO(held[:16] + bytes(8) + held[24:])).why == "it states no size"

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from prepared import prepared, refusal
 
 from halocline.adapters.decoders import decoders
 from halocline.errors import Rejected
@@ -23,17 +24,6 @@ def encoded(pixels, form="PNG", mode=None, **options):
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()
-
-
-def prepared(told, sample):
-    return prepare_of(told, decoders())(sample)
-
-
-def refusal(told, sample):
-    with pytest.raises(Rejected) as caught:
-        prepared(told, sample)
-    assert "\n" not in caught.value.message
-    return caught.value.code, caught.value.message
 
 
 def by_hand(pixels, mean=MEAN, std=STD):
@@ -244,6 +234,12 @@ def test_an_error_about_a_file_names_the_file(tmp_path):
         assert message.count(str(path)) == 1
     with pytest.raises(Rejected, match=r"no\.jpg: does not exist"):
         file_of(tmp_path / "no.jpg", decoders())
+
+
+def test_a_file_is_named_also_where_the_error_begins_with_the_same_letters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(encoded(PHOTO, "JPEG")[:400])
+    assert refusal(ImageInput(8, 8), "a")[1].startswith("a: a JPEG picture")
 
 
 def test_the_original_bytes_are_at_hand_where_there_are_any(tmp_path):

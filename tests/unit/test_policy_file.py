@@ -13,7 +13,7 @@ from halocline.decide.personal import Personal, Start
 from halocline.decide.promise import Promise
 from halocline.errors import Misconfigured
 from halocline.stats.novelty import Novelty
-from halocline.wire import policy_file
+from halocline.wire import policy_file, toml
 from halocline.wire.policy_file import PolicyFile, diff_policy, read_policy, write_policy
 
 NOVELTY = Novelty("features", np.ones((2, 3), np.float32), np.eye(3, dtype=np.float32), 3.25)
@@ -252,7 +252,7 @@ def test_a_file_that_is_not_there_not_text_or_too_large_is_said(path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Misconfigured, match="not text"):
         read_policy(path)
-    path.write_bytes(b"#" * (policy_file.MAX_FILE_BYTES + 1))
+    path.write_bytes(b"#" * (toml.MAX_FILE_BYTES + 1))
     with pytest.raises(Misconfigured, match="no policy file"):
         read_policy(path)
     with pytest.raises(Misconfigured, match="cannot be written"):

@@ -2,26 +2,13 @@
 
 import numpy as np
 import pytest
+from prepared import prepared, refusal
 
-from halocline.adapters.decoders import decoders
-from halocline.errors import Rejected
 from halocline.inputs.description import ArrayInput, SeriesInput
-from halocline.inputs.prepare import prepare_of
 from halocline.inputs.series import windows
 
 ROWS = np.arange(8.0).reshape(4, 2)
 NAN = np.nan
-
-
-def prepared(told, sample, **more):
-    return prepare_of(told, decoders(), **more)(sample)
-
-
-def refusal(told, sample):
-    with pytest.raises(Rejected) as caught:
-        prepared(told, sample)
-    assert "\n" not in caught.value.message
-    return caught.value.code, caught.value.message
 
 
 def test_a_window_is_scaled_by_column():

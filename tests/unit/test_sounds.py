@@ -5,13 +5,11 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from prepared import prepared, refusal
 from scipy import signal
 
-from halocline.adapters.decoders import decoders
 from halocline.data.headers import look_at
-from halocline.errors import Rejected
 from halocline.inputs.description import SoundInput
-from halocline.inputs.prepare import prepare_of
 from halocline.inputs.resample import _phases, resample
 
 RATE_HZ = 8000
@@ -23,17 +21,6 @@ def wav(samples, subtype="PCM_16", rate_hz=RATE_HZ, form="WAV"):
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate_hz, subtype, format=form)
     return buffer.getvalue()
-
-
-def prepared(told, sample):
-    return prepare_of(told, decoders())(sample)
-
-
-def refusal(told, sample):
-    with pytest.raises(Rejected) as caught:
-        prepared(told, sample)
-    assert "\n" not in caught.value.message
-    return caught.value.code, caught.value.message
 
 
 @pytest.mark.parametrize(

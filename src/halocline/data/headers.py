@@ -7,13 +7,11 @@ memory is only seen by its size. A file that looks whole may still be damaged in
 import os
 from typing import BinaryIO, NamedTuple
 
-from halocline.inputs.header import WavData
+from halocline.inputs.header import JPEG_SCAN, Read, WavData, jpeg_segments, wav_head
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 _END_BYTES = 64 << 10
-_NO_SIZE = frozenset((0xC4, 0xC8, 0xCC))
-"""Markers among those of a JPEG's frames that begin no frame."""
 
 
 class Look(NamedTuple):
@@ -57,24 +55,15 @@ def _png(file: BinaryIO, length: int) -> Look:
 
 def _jpeg(file: BinaryIO, length: int) -> Look:
     width = height = 0
-    at = 2
-    while True:
-        file.seek(at)
-        head = file.read(9)
-        if len(head) < 4 or head[0] != 0xFF:
-            return Look("jpeg", width, height, why=_cut(length))
-        marker = head[1]
-        if marker == 0xFF:  # fill bytes may stand before a marker
-            at += 1
-            continue
-        at += 2 + int.from_bytes(head[2:4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE and len(head) == 9:
-            height, width = (int.from_bytes(head[where : where + 2], "big") for where in (5, 7))
-        if marker == 0xDA:
+    for segment in jpeg_segments(_reader(file)):
+        width, height = segment.picture_size or (width, height)
+        if segment.marker == JPEG_SCAN:
             break
-    whole = b"\xff\xd9" in _end(file, length, at)
+    else:
+        return Look("jpeg", width, height, why=_cut(length))
+    whole = b"\xff\xd9" in _end(file, length, segment.after)
     if not whole:  # what cameras append may be long
-        file.seek(at)
+        file.seek(segment.after)
         whole = b"\xff\xd9" in file.read()
     return _picture("jpeg", width, height, length, is_whole=whole)
 
@@ -87,22 +76,10 @@ def _picture(form: str, width: int, height: int, length: int, *, is_whole: bool)
 
 
 def _wav(file: BinaryIO, length: int) -> Look:
-    file.seek(4)
-    riff_end = 8 + int.from_bytes(file.read(4), "little")
-    at, rate_hz, frame_bytes = 12, 0, 0
-    while at + 8 <= length:
-        file.seek(at)
-        head = file.read(24)
-        name, size = head[:4], int.from_bytes(head[4:8], "little")
-        if name == b"fmt " and len(head) >= 22:
-            rate_hz, frame_bytes = (
-                int.from_bytes(head[12:16], "little"),
-                int.from_bytes(head[20:22], "little"),
-            )
-        if name == b"data":
-            return _wav_of(WavData(at + 8, size, length - at - 8, riff_end), rate_hz, frame_bytes)
-        at += 8 + size + size % 2
-    return Look("wav", rate_hz=rate_hz, why=_cut(length))
+    rate_hz, frame_bytes, data = wav_head(_reader(file), length)
+    if data is None:
+        return Look("wav", rate_hz=rate_hz, why=_cut(length))
+    return _wav_of(data, rate_hz, frame_bytes)
 
 
 def _wav_of(data: WavData, rate_hz: int, frame_bytes: int) -> Look:
@@ -116,6 +93,14 @@ def _wav_of(data: WavData, rate_hz: int, frame_bytes: int) -> Look:
     elif data.there < said:
         why = f"it is cut off: {data.there} of {said} bytes of sound are there"
     return Look("wav", seconds=seconds, rate_hz=rate_hz, why=why)
+
+
+def _reader(file: BinaryIO) -> Read:
+    def read(at: int, size: int) -> bytes:
+        file.seek(at)
+        return file.read(size)
+
+    return read
 
 
 def _end(file: BinaryIO, length: int, since: int) -> bytes:

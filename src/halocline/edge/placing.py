@@ -7,10 +7,9 @@ import msgspec
 import numpy as np
 
 from halocline.edge.reading import Rows
-from halocline.edge.sending import Going, RawRows
 from halocline.inputs.description import ImageInput, Input
 from halocline.inputs.placement import Placement
-from halocline.records import Boxes, ModelSpec
+from halocline.records import Boxes
 
 Place: TypeAlias = Callable[[Any, ImageInput], Placement]
 """Where a raw picture comes to lie in the tensor of that description."""
@@ -35,15 +34,6 @@ def is_fitted(told: Input | None) -> TypeGuard[ImageInput]:
 def in_picture(value: Any, sample: Any, told: ImageInput, place: Place) -> Any:
     """One answer, whose boxes are in fractions of the tensor, in those of the sample."""
     return _moved(value, place(sample, told)) if isinstance(value, Boxes) and len(value) else value
-
-
-def samples_of(going: Going, edge: ModelSpec) -> Sequence[Any] | None:
-    """The raw samples of rows that may go up; None where the edge was given ready tensors."""
-    if isinstance(going, RawRows):
-        return going.samples
-    if edge.input is not None or len(going) > 1:
-        return None
-    return list(next(iter(going.values())))  # an edge without a description takes the sample as it is
 
 
 def _moved(boxes: Boxes, placement: Placement) -> Boxes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from halocline.edge.reading import CloudRows, EdgeReader, Rows
+from halocline.edge.sending import Going, samples_of
 from halocline.records import (
     Array,
     Correction,
@@ -22,7 +23,6 @@ from halocline.records import (
 
 if TYPE_CHECKING:
     from halocline.edge.placing import Place
-    from halocline.edge.sending import Going
     from halocline.inputs.description import Input
 
 
@@ -154,18 +154,18 @@ class Replies:
             novelty=novelty,
         )
 
-    def in_pictures(self, rows: Rows, going: "Going") -> Rows:
+    def in_pictures(self, rows: Rows, going: Going) -> Rows:
         """What the edge said of these rows, boxes in fractions of the pictures (see `edge/placing.py`)."""
         return rows if rows.values is None else self._placed(rows, self._edge.input, going)
 
-    def cloud_in_pictures(self, cloud: CloudRows, going: "Going") -> CloudRows:
+    def cloud_in_pictures(self, cloud: CloudRows, going: Going) -> CloudRows:
         """The same of what the cloud said; one that was sent the file may have done it."""
         if cloud.rows.values is None or (cloud.of_sent and self._sends_files(going)):
             return cloud
         return msgspec.structs.replace(cloud, rows=self._placed(cloud.rows, cloud.input, going))
 
-    def _placed(self, rows: Rows, told: "Input | None", going: "Going") -> Rows:
-        from halocline.edge.placing import in_pictures, samples_of  # a classifier need not load it
+    def _placed(self, rows: Rows, told: "Input | None", going: Going) -> Rows:
+        from halocline.edge.placing import in_pictures  # a classifier need not load it
 
         return in_pictures(rows, told, samples_of(going, self._edge), self._place)
 

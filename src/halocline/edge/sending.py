@@ -64,6 +64,15 @@ def going_of_one(sample: Any, feed: Feed, edge: ModelSpec) -> Going:
     return RawRows((sample,), feed)
 
 
+def samples_of(going: Going, edge: ModelSpec) -> Sequence[Any] | None:
+    """The raw samples; None where the edge was given ready tensors, or takes several."""
+    if isinstance(going, RawRows):
+        return going.samples
+    if edge.input is not None or len(going) > 1:
+        return None
+    return list(next(iter(going.values())))  # an edge without a description takes the sample as it is
+
+
 def some_of(going: Going, at: Sequence[int] | Array) -> Going:
     """The rows at these places."""
     if isinstance(going, RawRows):
@@ -124,7 +133,7 @@ class Sender:
         So that a row that may not go up costs no preparation. Raises as `feed` does.
         """
         spec = self._upstream.spec
-        samples = None if self._to_cloud is not None or self._prepare is None else self._samples(going)
+        samples = self._samples(going)
         if samples is not None and spec is not None and spec.input is not None:
             file_bytes = self._file_bytes(samples, spec)
             size = len(samples) * tensor_bytes(spec) if file_bytes is None else file_bytes
@@ -151,19 +160,16 @@ class Sender:
     def sends_files(self, going: Going) -> bool:
         """Whether the samples' own bytes travel of these rows, to the cloud's model as it is known."""
         spec = self._upstream.spec
-        samples = None if self._to_cloud is not None or self._prepare is None else self._samples(going)
+        samples = self._samples(going)
         if samples is None or spec is None or spec.input is None:
             return False
         return self._file_bytes(samples, spec) is not None
 
     def _samples(self, going: Going) -> Sequence[Any] | None:
-        """The raw samples; None where ready tensors were given, or the edge takes several."""
-        if isinstance(going, RawRows):
-            return going.samples
-        if self._edge.input is not None or len(going) > 1:
+        """The raw samples, where what goes up is prepared from them."""
+        if self._to_cloud is not None or self._prepare is None:
             return None
-        # An edge without a description takes the sample as it is: so it is the raw one.
-        return list(next(iter(going.values())))
+        return samples_of(going, self._edge)
 
     def _own(self, samples: Sequence[Any] | None, feed: Feed) -> Feed:
         """The rows as the cloud's model wants them, once that is known. Raises Rejected (HAL-301)."""

@@ -39,13 +39,18 @@ def finished(values: Array, mean: tuple[float, ...], std: tuple[float, ...], kin
         values -= np.array(mean)
     if std:
         values /= np.array(std)
+    if kind.kind in "iu" and np.isnan(values).any():
+        raise Rejected("HAL-315", f"it holds NaN, and {kind} has no number for that: drop or fill it")
+    with np.errstate(over="ignore"):
+        return as_kind(values, kind)
+
+
+def as_kind(values: Array, kind: "np.dtype[Any]") -> Array:
+    """Numbers as that type; whole ones are rounded and, where the type ends, clipped."""
     if kind.kind in "iu":
-        if np.isnan(values).any():
-            raise Rejected("HAL-315", f"it holds NaN, and {kind} has no number for that: drop or fill it")
         limits = np.iinfo(kind)
         values = np.clip(np.rint(values), limits.min, limits.max)
-    with np.errstate(over="ignore"):
-        return values.astype(kind)
+    return values.astype(kind)
 
 
 def as_array(sample: Any, expected: str) -> Array:

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from halocline.errors import Rejected
+from halocline.inputs.arrays import as_kind
 from halocline.inputs.description import Filter, ImageInput
 from halocline.inputs.placement import placed
 from halocline.inputs.resize import Resize, resize
@@ -114,12 +115,7 @@ def _tables(told: ImageInput) -> Array:
         levels -= _column(told.mean, channels, steps)
     if told.std:
         levels /= _column(told.std, channels, steps)
-    if dtype.kind == "f":
-        return np.asarray(levels.astype(dtype))
-    if dtype.kind == "b":
-        return np.asarray(levels != 0)
-    limits = np.iinfo(dtype)
-    return np.asarray(np.clip(np.rint(levels), limits.min, limits.max).astype(dtype))
+    return as_kind(levels, dtype)
 
 
 def _column(numbers: tuple[float, ...], channels: int, dtype: Any) -> Array:

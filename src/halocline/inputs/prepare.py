@@ -60,8 +60,12 @@ def placement_of(sample: Any, told: ImageInput, decoders: Decoders) -> Placement
 
 def file_of(sample: Any, decoders: Decoders) -> bytes | None:
     """The bytes of the file that the sample is, or None where it is decoded already."""
+    return _naming_files(lambda raw: _data_of(raw, decoders))(sample)
+
+
+def _data_of(sample: Any, decoders: Decoders) -> bytes | None:
     if isinstance(sample, str | os.PathLike):
-        return _naming_files(decoders.read)(sample)
+        return decoders.read(sample)
     return bytes(sample) if isinstance(sample, bytes | bytearray | memoryview) else None
 
 
@@ -72,7 +76,7 @@ def _naming_files(step: Callable[[Any], Made]) -> Callable[[Any], Made]:
         try:
             return step(sample)
         except Rejected as exc:
-            if isinstance(sample, str | os.PathLike) and not exc.message.startswith(os.fspath(sample)):
+            if isinstance(sample, str | os.PathLike):
                 raise Rejected(exc.code, f"{os.fspath(sample)}: {exc.message}") from None
             raise
 
@@ -80,14 +84,14 @@ def _naming_files(step: Callable[[Any], Made]) -> Callable[[Any], Made]:
 
 
 def _picture(sample: Any, told: ImageInput, decoders: Decoders) -> Picture:
-    data = file_of(sample, decoders)
+    data = _data_of(sample, decoders)
     if data is not None:
         return decoders.picture(data, told.max_pixels)
     return Pixels(as_array(sample, "a picture: a path, bytes of JPEG or PNG, or pixels"), decoders.resize)
 
 
 def _sound(sample: Any, told: SoundInput, decoders: Decoders) -> tuple[Array, int]:
-    data = file_of(sample, decoders)
+    data = _data_of(sample, decoders)
     if data is not None:
         return decoders.sound(data, told.seconds)
     samples, rate_hz = sample if isinstance(sample, tuple) and len(sample) == 2 else (sample, told.rate_hz)

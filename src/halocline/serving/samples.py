@@ -32,6 +32,12 @@ _KINDS: Final[Mapping[str, str]] = {
 }
 
 
+def check_rows(rows: int, limit: int) -> None:
+    """Raise Rejected (HAL-504) where a request has more rows than the limit."""
+    if rows > limit:
+        raise Rejected("HAL-504", f"the request has {rows} rows, the limit is {limit}. Send fewer at once")
+
+
 def raw_samples_of(spec: ModelSpec) -> "RawSamples | None":
     """The raw samples that the model takes; None for one whose input is no picture or sound."""
     return RawSamples(spec) if isinstance(spec.input, ImageInput | SoundInput) else None
@@ -76,10 +82,7 @@ class RawSamples:
             )
         if not array.size:
             raise Rejected("HAL-303", f"{self._where} holds no sample")
-        if array.size > max_rows:
-            raise Rejected(
-                "HAL-504", f"the request has {array.size} rows, the limit is {max_rows}. Send fewer at once"
-            )
+        check_rows(array.size, max_rows)
         return list(array)
 
     def tensor_bytes(self, rows: int) -> int:

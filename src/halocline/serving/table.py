@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from types import TracebackType
 
@@ -13,7 +13,7 @@ from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
 from halocline.serving.batcher import Batcher
 from halocline.serving.columns import Answers, Column, tiered_outputs
 from halocline.serving.meters import Meter
-from halocline.serving.samples import raw_samples_of
+from halocline.serving.samples import check_rows, raw_samples_of
 from halocline.serving.tiers import Pair, Tiers
 from halocline.serving.version import version_key
 from halocline.serving.warmup import RunCost, warm_up
@@ -31,9 +31,9 @@ class ServedModel:
         max_delay_s: float,
         max_rows: int,
         executor: Executor,
-        tiers: Tiers | None = None,
-        waiters: Executor | None = None,
-        preparers: Executor | None = None,
+        tiers: Tiers | None,
+        waiters: Executor | None,
+        preparers: Executor,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
         self.spec: ModelSpec = model.spec
@@ -51,7 +51,6 @@ class ServedModel:
         self.meter = Meter()
         self._conform = model.conform_batch
         self._conform_one = model.conform
-        self._conform_samples: Callable[[list[bytes]], dict[str, Array]] = model.conform_batch
         # A model whose input is described takes an array for a raw sample, and a mapping for ready tensors.
         bare = len(model.spec.inputs) == 1 and model.spec.input is None
         self._sole = model.spec.inputs[0] if bare else None
@@ -94,9 +93,7 @@ class ServedModel:
 
     async def prepare(self, samples: list[bytes]) -> dict[str, Array]:
         """The feed of raw samples, made beside the event loop. Raises Rejected, naming the row."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._preparers, self._conform_samples, samples
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._preparers, self._conform, samples)
 
     def conform(self, feed: Feed) -> tuple[dict[str, Array], int]:
         """A checked feed and its rows. Raises Rejected (HAL-301 to 303, HAL-504)."""
@@ -107,10 +104,7 @@ class ServedModel:
                 return self._conform_one(array), 1
         checked = self._conform(feed)
         rows = len(next(iter(checked.values())))
-        if rows > self.max_rows:
-            raise Rejected(
-                "HAL-504", f"the request has {rows} rows, the limit is {self.max_rows}. Send fewer at once"
-            )
+        check_rows(rows, self.max_rows)
         return checked, rows
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from halocline.decide.outputs import DetectOutput, Output, ScoreOutput
 from halocline.decide.tasks import task_reader
 from halocline.decide.tasks.detect import DetectReader, Seen
-from halocline.edge.placing import in_picture, samples_of
-from halocline.edge.sending import going_of
+from halocline.edge.placing import in_picture
+from halocline.edge.sending import going_of, samples_of
 from halocline.errors import Misconfigured
 from halocline.inputs.description import ImageInput
 from halocline.ports import Feed, Model

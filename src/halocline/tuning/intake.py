@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from halocline.edge.placing import samples_of
-from halocline.edge.sending import Going, RawRows, Sender
+from halocline.edge.sending import Going, RawRows, Sender, samples_of
 from halocline.errors import Rejected
 from halocline.inputs.description import ArrayInput
 from halocline.ports import Feed, Model

@@ -1,7 +1,6 @@
 """Read and write the description of a model: TOML beside its file, JSON in its digest and on the wire."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,11 +11,10 @@ from halocline.decide.outputs import OUTPUTS, DetectOutput, Output, RegressOutpu
 from halocline.errors import Misconfigured
 from halocline.inputs.description import INPUTS, Input
 from halocline.records import Task
+from halocline.wire import toml
 from halocline.wire.toml import Value, document
 
 SUFFIX = ".model.toml"
-MAX_FILE_BYTES = 1 << 20
-"""A description is a page, or a page of labels; what is larger is something else."""
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -41,8 +39,16 @@ def beside(model: str | os.PathLike[str]) -> Path:
 def read_description(path: str | os.PathLike[str]) -> Description:
     """The description in that file. Raises Misconfigured (HAL-208), naming the nearest right key."""
     file = Path(path).expanduser()
+    told = toml.read(
+        file,
+        "HAL-208",
+        subject=f"{file}:",
+        kind="description",
+        content="a description",
+        advice="Have one proposed: halocline model inspect M.onnx",
+    )
     try:
-        return _made(_parsed(file))
+        return _made(told)
     except Misconfigured as exc:
         raise Misconfigured(exc.code, f"{file}: {exc.message}") from None
 
@@ -123,23 +129,6 @@ def _meant(value: Any) -> Any:
         if own != field.default or field.required:
             meant[field.name] = _meant(own)
     return meant
-
-
-def _parsed(file: Path) -> dict[str, Any]:
-    try:
-        size = file.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise Misconfigured(
-                "HAL-208", f"{size} bytes are no description; expected {MAX_FILE_BYTES} at most"
-            )
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as exc:
-        why = "does not exist" if isinstance(exc, FileNotFoundError) else f"cannot be read: {exc.strerror}"
-        raise Misconfigured("HAL-208", f"{why}. Have one proposed: halocline model inspect M.onnx") from None
-    except UnicodeDecodeError:
-        raise Misconfigured("HAL-208", "is not text; expected a description in TOML") from None
-    except tomllib.TOMLDecodeError as exc:
-        raise Misconfigured("HAL-208", f"is not TOML: {exc}") from None
 
 
 def _made(told: dict[str, Any]) -> Description:

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,12 @@ from typing import Any
 import msgspec
 
 from halocline.errors import HaloclineError, Misconfigured
-from halocline.wire import novelty_file
+from halocline.wire import novelty_file, toml
 from halocline.wire.policy_form import CHANGED, VERSION, Form, PolicyFile, flat, known_at, tables
 from halocline.wire.toml import Value, comment, document
 
 __all__ = ["CHANGED", "PolicyFile", "check_place", "diff_policy", "read_policy", "write_policy"]
 
-MAX_FILE_BYTES = 1 << 20
-"""A policy is a page; what is larger is something else."""
 _HEAD = """\
 A Halocline policy: from which confidence on the edge model's answer stands, and what that promises.
 Made by `halocline tune`. Where anything is changed by hand, [promise] does not hold any more: tune again.
@@ -93,20 +90,14 @@ def _shown(value: Value | None) -> str:
 
 
 def _parsed(file: Path) -> dict[str, Any]:
-    try:
-        size = file.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise Misconfigured(
-                "HAL-110", f"{file}: {size} bytes are no policy file; expected {MAX_FILE_BYTES} at most"
-            )
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as exc:
-        why = "does not exist" if isinstance(exc, FileNotFoundError) else f"cannot be read: {exc.strerror}"
-        raise Misconfigured("HAL-110", f"{file} {why}. Make one with: halocline tune") from None
-    except UnicodeDecodeError:
-        raise Misconfigured("HAL-110", f"{file} is not text; expected a policy in TOML") from None
-    except tomllib.TOMLDecodeError as exc:
-        raise Misconfigured("HAL-110", f"{file} is not TOML: {exc}") from None
+    return toml.read(
+        file,
+        "HAL-110",
+        subject=str(file),
+        kind="policy file",
+        content="a policy",
+        advice="Make one with: halocline tune",
+    )
 
 
 def _side_file_of(file: Path) -> Path | None:

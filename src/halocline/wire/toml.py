@@ -1,10 +1,14 @@
-"""Write TOML that a person can read: comments, and tables of plain values."""
+"""Read small files of TOML, and write TOML that a person can read: comments, and tables of plain values."""
 
 import math
 import textwrap
+import tomllib
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from halocline.errors import Misconfigured
 
 Value: TypeAlias = str | bool | int | float | Sequence[str] | Sequence[float]
 
@@ -18,6 +22,30 @@ _ESCAPES = {
 
 
 COMMENT_WIDTH = 108
+MAX_FILE_BYTES = 1 << 20
+"""A policy or a description is a page, or a page of labels; what is larger is something else."""
+
+
+def read(file: Path, code: str, *, subject: str, kind: str, content: str, advice: str) -> dict[str, Any]:
+    """What that file holds. Raises Misconfigured, with that code, where it cannot be read.
+
+    The rest is for its message: `subject` names the file, `kind` and `content` say what it should be and
+    what should be in it, `advice` how to come by one.
+    """
+    try:
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise Misconfigured(
+                code, f"{file}: {size} bytes are no {kind}; expected {MAX_FILE_BYTES} at most"
+            )
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as exc:
+        why = "does not exist" if isinstance(exc, FileNotFoundError) else f"cannot be read: {exc.strerror}"
+        raise Misconfigured(code, f"{subject} {why}. {advice}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(code, f"{subject} is not text; expected {content} in TOML") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise Misconfigured(code, f"{subject} is not TOML: {exc}") from None
 
 
 def document(

@@ -1,12 +1,15 @@
 """A connected socket, driven by the calling thread under a deadline, or by a selector without waiting."""
 
 import contextlib
-import socket
 import time
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from halocline.adapters.http.exchange import Exchange
 from halocline.records import Reason
+
+if TYPE_CHECKING:
+    import socket
 
 RECEIVE_BYTES = 64 * 1024
 
@@ -41,7 +44,7 @@ class Connection:
 
     __slots__ = ("_waits", "_wants_read", "_wants_write", "generation", "kept", "sock")
 
-    def __init__(self, sock: socket.socket, *, tls: bool = False) -> None:
+    def __init__(self, sock: "socket.socket", *, tls: bool = False) -> None:
         self.sock = sock
         self.kept = False
         self.generation = 0
@@ -127,6 +130,8 @@ class Connection:
 
 def lost(exc: OSError) -> LostError:
     """Why a connection failed, as one of our reasons."""
+    import socket  # whoever opened the connection has loaded it
+
     detail = str(exc) or type(exc).__name__
     if isinstance(exc, socket.gaierror):
         return LostError(Reason.UNREACHABLE, f"the name does not resolve: {exc.strerror}")

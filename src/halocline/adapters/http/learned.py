@@ -14,7 +14,7 @@ from halocline.adapters.http.pool import Call
 from halocline.adapters.http.target import Target
 from halocline.errors import HaloclineError, Rejected
 from halocline.ports import Answered, Failed, Feed, LateFeed, Verdict
-from halocline.records import Array, ModelRef, ModelSpec, Reason
+from halocline.records import Array, ModelRef, ModelSpec, Reason, fits
 from halocline.wire import oip
 
 if TYPE_CHECKING:
@@ -214,10 +214,6 @@ def _misfit(outputs: Mapping[str, Array], expected: Sequence[_Expected]) -> str 
         if array.dtype != want.dtype:
             return f"the output {want.name!r} is {array.dtype}, its metadata says {want.dtype}"
         tail = array.shape[1:]
-        if tail != want.tail and not _fits(tail, want.tail):
+        if tail != want.tail and not fits(tail, want.tail):
             return f"the output {want.name!r} has rows of shape {list(tail)}, expected {list(want.tail)}"
     return None
-
-
-def _fits(tail: Sequence[int], want: Sequence[int]) -> bool:
-    return len(tail) == len(want) and all(size in (-1, got) for size, got in zip(want, tail, strict=True))

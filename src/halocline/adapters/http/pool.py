@@ -5,12 +5,11 @@ threads; what outlives its caller's deadline goes to the reaper.
 """
 
 import contextlib
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from halocline.adapters.http.connection import Connection, ExpiredError, LostError
 from halocline.adapters.http.exchange import Exchange, MalformedResponseError
@@ -18,6 +17,9 @@ from halocline.adapters.http.reaper import Reaper
 from halocline.errors import HaloclineError
 from halocline.ports import Answered, Failed, Feed, LateFeed, Verdict
 from halocline.records import Reason
+
+if TYPE_CHECKING:
+    import socket
 
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 0.5
@@ -84,7 +86,7 @@ class Pool:
         self,
         name: str,
         codec: Codec,
-        dial: Callable[[Callable[[socket.socket], None]], Connection],
+        dial: "Callable[[Callable[[socket.socket], None]], Connection]",
         *,
         max_connections: int,
         max_batch: int,
@@ -233,7 +235,7 @@ class Pool:
     def _run_dial(self) -> None:
         sockets: list[socket.socket] = []
 
-        def opened(sock: socket.socket) -> None:
+        def opened(sock: "socket.socket") -> None:
             with self._lock:
                 sockets.append(sock)
                 self._dialled.add(sock)
@@ -423,7 +425,9 @@ def _row_kinds(feed: Feed) -> list[tuple[str, object, tuple[int, ...]]]:
     return [(name, array.dtype, array.shape[1:]) for name, array in feed.items()]
 
 
-def _interrupt(sock: socket.socket) -> None:
+def _interrupt(sock: "socket.socket") -> None:
+    import socket  # whoever opened it has loaded it
+
     with contextlib.suppress(OSError):
         # The plain shutdown, also under TLS: another thread is inside the TLS object.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,7 +1,6 @@
 """Finish, on one background thread, the exchanges that nobody waits for any more, or never did."""
 
 import contextlib
-import socket
 import threading
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from halocline.adapters.http.exchange import Exchange, MalformedResponseError
 from halocline.records import Reason
 
 if TYPE_CHECKING:
+    import socket
     from selectors import BaseSelector
 
 Finished: TypeAlias = Callable[[Exception | None], None]
@@ -56,6 +56,8 @@ class Reaper:
             if not self._closing:
                 self._new.append(job)
                 if self._thread is None:
+                    import socket  # not before there is something to reap
+
                     self._wake_in, wake_out = socket.socketpair()
                     self._wake_in.setblocking(False)
                     self._thread = threading.Thread(
@@ -80,8 +82,8 @@ class Reaper:
             with contextlib.suppress(OSError):  # full: it is awake already; closed: it has ended
                 self._wake_in.send(b"w")
 
-    def _run(self, wake_out: socket.socket) -> None:
-        import selectors  # not before there is something to reap
+    def _run(self, wake_out: "socket.socket") -> None:
+        import selectors  # no part of a start, as socket above
 
         jobs: list[_Job] = []
         wake_out.setblocking(False)
@@ -145,7 +147,7 @@ class Reaper:
             logging.getLogger("halocline").exception("a late answer could not be handed on")
 
 
-def _drain(wake_out: socket.socket) -> None:
+def _drain(wake_out: "socket.socket") -> None:
     with contextlib.suppress(BlockingIOError):
         while wake_out.recv(4096):
             pass

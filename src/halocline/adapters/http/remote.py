@@ -1,7 +1,6 @@
 """A model behind an Open Inference Protocol server: metadata read once, calls under a deadline."""
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from halocline.adapters.http.connection import Connection
-from halocline.adapters.http.dial import dial
 from halocline.adapters.http.exchange import Exchange
 from halocline.adapters.http.pool import Call, Pool
 from halocline.adapters.http.stated import Stated
@@ -22,6 +20,8 @@ from halocline.ports import Answered, Failed, Feed, Verdict
 from halocline.records import Array, ModelSpec, Reason, ScoreKind, Task
 
 if TYPE_CHECKING:
+    import socket
+
     from halocline.adapters.http.learned import Learned, Learning
     from halocline.decide.outputs import Output
     from halocline.inputs.description import Input
@@ -255,7 +255,9 @@ class RemoteModel:
         assert self._learned is not None
         return self._learned.decode(exchange, calls)
 
-    def _open(self, opened: Callable[[socket.socket], None]) -> Connection:
+    def _open(self, opened: "Callable[[socket.socket], None]") -> Connection:
+        from halocline.adapters.http.dial import dial  # sockets take 2 ms to load: behind the caller's back
+
         connection = dial(self._target, self._connect_timeout_s, opened)
         try:
             while not self._known.is_set():

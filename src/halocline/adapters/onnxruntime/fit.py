@@ -6,7 +6,7 @@ import numpy as np
 
 from halocline.errors import Misconfigured
 from halocline.inputs.description import ArrayInput, ImageInput, SeriesInput, SoundInput
-from halocline.records import ModelSpec, TensorSpec
+from halocline.records import ModelSpec, TensorSpec, fits
 
 
 def check_fit(spec: ModelSpec) -> None:
@@ -32,7 +32,7 @@ def check_fit(spec: ModelSpec) -> None:
     if isinstance(told, ArrayInput):
         return
     row = takes.shape[1:]
-    if not _fits(told.row_shape, row):
+    if not fits(told.row_shape, row):
         raise Misconfigured(
             "HAL-209",
             f"{place} takes rows of {_sizes(row)}, and [input] makes {_sizes(told.row_shape)}. "
@@ -40,16 +40,12 @@ def check_fit(spec: ModelSpec) -> None:
         )
 
 
-def _fits(shape: tuple[int, ...], row: tuple[int, ...]) -> bool:
-    return len(shape) == len(row) and all(size in (-1, mine) for mine, size in zip(shape, row, strict=True))
-
-
 def _advice(told: ImageInput | SoundInput | SeriesInput, takes: TensorSpec) -> str:
     row = takes.shape[1:]
     layout = told.axes if isinstance(told, SoundInput) else told.layout
     sizes = dict(zip(layout, told.row_shape, strict=True)) | {"1": 1}
     for order in _layouts(told, layout):
-        if set(order) <= set(sizes) and _fits(tuple(sizes[axis] for axis in order), row):
+        if set(order) <= set(sizes) and fits(tuple(sizes[axis] for axis in order), row):
             return f"Try layout = {order!r}"
     if isinstance(told, ImageInput) and len(row) == 3:
         at = row.index(1) if 1 in row and told.colour != "grey" else None

@@ -10,7 +10,7 @@ import numpy as np
 from halocline.adapters.onnxruntime.names import near_names
 from halocline.errors import Rejected
 from halocline.ports import Feed
-from halocline.records import Array, ModelSpec, TensorSpec
+from halocline.records import Array, ModelSpec, TensorSpec, fits
 
 _ARRAY = np.ndarray
 _FILES = "Files and their bytes are for a model with a described input: halocline model inspect proposes one"
@@ -151,11 +151,11 @@ class Tensor:
         """The sample with its batch axis of one."""
         array = self._array(sample)
         rank = len(self._row)
-        if array.ndim == rank and _fits(array.shape, self._row):
+        if array.ndim == rank and fits(array.shape, self._row):
             array = array[None]
         elif array.ndim == 0 and all(size in (1, -1) for size in self._row):
             array = array.reshape((1,) * (rank + 1))
-        elif array.ndim != rank + 1 or not _fits(array.shape[1:], self._row):
+        elif array.ndim != rank + 1 or not fits(array.shape[1:], self._row):
             raise self._wrong_shape(array)
         elif len(array) != 1:
             if len(array) == 0:
@@ -175,11 +175,11 @@ class Tensor:
         rank = len(self._row)
         if array.ndim >= 1 and len(array) == 0:
             raise self._empty()
-        if array.ndim == rank and rank and _fits(array.shape, self._row):
+        if array.ndim == rank and rank and fits(array.shape, self._row):
             raise self._wrong(
                 "HAL-301", array, "that is one sample without the batch axis: call infer, or give x[None]"
             )
-        if array.ndim != rank + 1 or not _fits(array.shape[1:], self._row):
+        if array.ndim != rank + 1 or not fits(array.shape[1:], self._row):
             raise self._wrong_shape(array)
         self._check_rows(array)
         if array.size == 0:
@@ -277,7 +277,7 @@ class Tensor:
 
     def _wrong_shape(self, array: Array) -> Rejected:
         row, shape = self._row, array.shape
-        if array.ndim == len(row) + 2 and shape[0] == 1 and _fits(shape[2:], row):
+        if array.ndim == len(row) + 2 and shape[0] == 1 and fits(shape[2:], row):
             return self._wrong("HAL-301", array, "there is an axis too many: try x[0]")
         if turn := self._transposed(shape):
             seen, takes = ("channels last", "first") if shape[-1] < shape[-2] else ("channels first", "last")
@@ -286,9 +286,9 @@ class Tensor:
             )
         if array.size and -1 not in row and array.size == math.prod(row):
             return self._wrong("HAL-301", array, f"the number of values is right: try x.reshape({row})")
-        if array.ndim == len(row) - 1 and _fits(shape, row[1:]) and row[0] in (1, -1):
+        if array.ndim == len(row) - 1 and fits(shape, row[1:]) and row[0] in (1, -1):
             return self._wrong("HAL-301", array, "an axis is missing: try x[None]")
-        if array.ndim == len(row) - 1 and _fits(shape, row[:-1]) and row[-1] in (1, -1):
+        if array.ndim == len(row) - 1 and fits(shape, row[:-1]) and row[-1] in (1, -1):
             return self._wrong("HAL-301", array, "an axis is missing: try x[..., None]")
         if array.ndim in (len(row), len(row) + 1):
             last = shape[-len(row) :] if row else ()
@@ -306,10 +306,10 @@ class Tensor:
         if len(row) != 3 or len(shape) not in (3, 4):
             return ""
         picture = shape[-3:]
-        if _fits(picture, row):
+        if fits(picture, row):
             return ""
         for order in ((2, 0, 1), (1, 2, 0)):
-            if _fits(tuple(picture[at] for at in order), row):
+            if fits(tuple(picture[at] for at in order), row):
                 axes = order if len(shape) == 3 else (0, *(at + 1 for at in order))
                 return f"x.transpose({', '.join(map(str, axes))})"
         return ""
@@ -348,10 +348,6 @@ def show(spec: TensorSpec) -> str:
     if sizes and spec.shape[0] < 0:
         sizes[0] = "N"
     return f"{'string' if spec.dtype == 'object' else spec.dtype} [{', '.join(sizes)}]"
-
-
-def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
-    return len(shape) == len(expected) and all(b in (-1, a) for a, b in zip(shape, expected, strict=True))
 
 
 def _kind(sample: Any) -> str:

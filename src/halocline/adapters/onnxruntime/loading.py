@@ -86,7 +86,8 @@ def load(
             "HAL-101", f"threads must be 1 or more, got {threads}. Leave it out for the default"
         )
     model, where = _source(source)
-    described, does, form = _stated(_description(model, description), task)
+    own, file = _description(model, description)
+    described, does, form = _stated(own, task)
     if does is not Task.CLASSIFY and (scores or score_output):
         raise Misconfigured("HAL-102", f"scores= and score_output= are a classifier's; the task is {does}")
     session, force = _open(model, where, providers, threads)
@@ -99,7 +100,6 @@ def load(
         found = Scores(None, None, f"its task is {does}")
     ref = ModelRef(name or _name(model, properties), version)
     told = described.labels if described is not None and labels is None else None
-    file = _described_in(model, description)
     where_told = file if told and file else "labels="
     names, names_where = read_labels(told or labels, properties.get("labels"), where_told)
     if does is Task.CLASSIFY:
@@ -156,35 +156,27 @@ def _check_form(spec: ModelSpec, made: Mapping[str, Array] | None) -> None:
 
 def _description(
     model: str | bytes, given: "str | os.PathLike[str] | Description | Input | Literal[False] | None"
-) -> "Description | None":
-    """The description given, or the one beside the model's file."""
+) -> "tuple[Description | None, str]":
+    """The description given, or the one beside the model's file; and the name of the file it is in, or ""."""
     if given is False:
-        return None
+        return None, ""
     if given is None:
-        if isinstance(model, bytes) or not os.path.exists(f"{os.path.splitext(model)[0]}.model.toml"):
-            return None
-        from halocline.wire.model_file import beside, read_description  # a bare model needs none
-
-        return read_description(beside(model))
+        file = "" if isinstance(model, bytes) else f"{os.path.splitext(model)[0]}.model.toml"
+        if not os.path.exists(file):
+            return None, ""
+        given = file
     from halocline.inputs.description import Input
-    from halocline.wire.model_file import Description, read_description
+    from halocline.wire.model_file import Description, read_description  # a bare model needs none
 
     if isinstance(given, str | os.PathLike):
-        return read_description(given)
+        return read_description(given), os.fspath(given)
     if isinstance(given, Description):
-        return given
+        return given, ""
     if isinstance(given, Input):
-        return Description(input=given)
+        return Description(input=given), ""
     raise Misconfigured(
         "HAL-208", f"description: expected a path, a Description, an input or False, got {given!r}"
     )
-
-
-def _described_in(model: str | bytes, given: object) -> str:
-    """The name of the file with the description, "" where it is no file or there is none."""
-    if isinstance(given, str | os.PathLike):
-        return os.fspath(given)
-    return f"{os.path.splitext(model)[0]}.model.toml" if given is None and isinstance(model, str) else ""
 
 
 @contextlib.contextmanager

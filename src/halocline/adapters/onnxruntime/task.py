@@ -7,9 +7,9 @@ import numpy as np
 
 from halocline.decide.gate import NO_CLASS
 from halocline.decide.tasks import task_reader
-from halocline.edge.placing import in_pictures, samples_of
+from halocline.edge.placing import in_pictures
 from halocline.edge.reading import Rows
-from halocline.edge.sending import Going
+from halocline.edge.sending import Going, samples_of
 from halocline.records import Array, ModelSpec, Prediction
 
 if TYPE_CHECKING:
