@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import signal
+import ssl
 import stat
 import subprocess
 import time
@@ -103,6 +104,49 @@ def test_sigterm_ends_it_with_open_connections_and_a_request_after_it_is_not_tak
             assert hub.process.wait(60) == 0
             with pytest.raises((OSError, http.client.HTTPException)):
                 client.ask("GET", "/v1/me", headers=hub.bearer)
+
+
+def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgresql):
+    state, flags = tmp_path / "hub", ("--database", postgresql)
+    with hub_process(state, *flags) as one, hub_process(state, *flags) as two:
+        assert two.told["fingerprint"] == one.told["fingerprint"]
+        assert two.as_admin("GET", "/v1/status").said["database"] == "postgresql"
+        device = one.enrolled(tmp_path)
+        with two.as_device(device) as client:
+            assert client.ask("GET", "/v1/twin").said["desired"]["generation"] == 0
+            change = {"settings": {"models": {"edge": {"threshold": 0.9}}}}
+            assert one.as_admin("PUT", f"/v1/devices/{device.id}/desired", change).status == 200
+            assert client.ask("GET", "/v1/twin").said["desired"]["generation"] == 1
+            assert one.as_admin("POST", f"/v1/devices/{device.id}/revoke", {}).status == 200
+            assert client.ask("GET", "/v1/twin").status == 403
+        one.process.kill()
+        one.process.wait(60)
+        assert two.as_admin("GET", "/v1/me").status == 200
+        two.enrolled(tmp_path, "later")
+
+
+def test_a_door_shows_a_renewed_certificate_without_a_restart(tmp_path):
+    authority = CertificateAuthority.open(tmp_path / "ca", now_s=time.time())
+    with hub_folder.held(tmp_path / "hub", alone=True) as folder:
+        shown = assemble_hub._Shown(folder, authority, ["localhost"])
+        before = [shown_by(context, authority) for context in (shown.for_devices, shown.for_others)]
+        shown._renew()
+        after = [shown_by(context, authority) for context in (shown.for_devices, shown.for_others)]
+    assert before[0] == before[1]
+    assert after[0] == after[1]
+    assert before[0] != after[0]
+
+
+def shown_by(context: ssl.SSLContext, authority: CertificateAuthority) -> bytes:
+    """The certificate that a client of this context gets to see, and trusts."""
+    trusting = ssl.create_default_context(cadata=authority.root_pem)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(back, there, server_hostname="localhost")
+    server = context.wrap_bio(there, back, server_side=True)
+    for end in (client, server, client):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    return client.getpeercert(binary_form=True)
 
 
 class Killed(BaseException):
