@@ -68,7 +68,13 @@ def call(python: Path, folder: Path) -> None:
     said = run(python.with_name("halocline"), "--version", cwd=folder)
     expect(version.strip() in said, f"`halocline --version` said {said!r}, the package {version!r}")
     (folder / "model.onnx").write_bytes(b"")
-    for extra, words in {"serve": ["serve", "model.onnx"], "demo": ["demo"]}.items():
+    without = {
+        "serve": ["serve", "model.onnx"],
+        "demo": ["demo"],
+        "agent": ["agent", "join", "hc1.any"],
+        "hub": ["hub", "serve", "--state", "hub"],
+    }
+    for extra, words in without.items():
         command = [str(python.with_name("halocline")), *words]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         told = " ".join((done.stdout + done.stderr).split())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from halocline.adapters.device_folder.folder import DeviceFolder
     from halocline.adapters.device_folder.identity import Identity
     from halocline.adapters.http import RemoteModel
+    from halocline.adapters.http.hub_link import HubLink
     from halocline.adapters.onnxruntime import OnnxModel
     from halocline.edge.channel import ChannelLoop
     from halocline.edge.reloading import DeviceModels, Make
@@ -61,6 +62,7 @@ def run_agent(options: AgentOptions) -> int:
     from halocline.adapters.asgi import app, listen, server
     from halocline.adapters.device_folder.folder import held
     from halocline.adapters.prometheus import expose
+    from halocline.adapters.sd_notify import Supervisor
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
@@ -69,18 +71,20 @@ def run_agent(options: AgentOptions) -> int:
     admission = Admission(max_queue=config.max_queue, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB)
     with held(options.state) as folder:
         identity = folder.identity()
+        link = _link(folder, identity)
         where = _where(config.listen, options.state)
         with (
             listen.opened(where) as bound,
-            _models(config, identity, folder.memory.applied().settings) as (pairs, models),
+            _models(config, identity, link, folder.memory.applied().settings) as (pairs, models),
             ModelTable(pairs, max_waiting=config.max_queue) as table,
-            _channel(folder, identity, models, config.poll_s),
+            _channel(folder, link, models, config.poll_s),
         ):
             admission.ready = True
             program = server.Server(
                 _guarded(app.App(table, admission, expose=expose), where, bound, folder),
                 admission,
                 where,
+                supervisor=Supervisor(os.environ),
                 on_started=lambda: _announce(
                     listen.address_of(where, bound), identity, [each.ref for each in table], options.json
                 ),
@@ -131,7 +135,7 @@ def _local_token(state: Path) -> str:
 
 @contextlib.contextmanager
 def _models(
-    config: AgentConfig, identity: "Identity | None", settings: Settings
+    config: AgentConfig, identity: "Identity | None", link: "HubLink | None", settings: Settings
 ) -> "Iterator[tuple[list[Model | Pair], DeviceModels]]":
     """What is served, with the settings that were last in force; closed at the end."""
     from halocline.edge.reloading import DeviceModels, ReloadableTiers
@@ -144,7 +148,7 @@ def _models(
         for name, model in config.models.items():
             edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
             if model.escalates:
-                tiers[name] = ReloadableTiers(_maker(name, model, edge, identity))
+                tiers[name] = ReloadableTiers(_maker(name, model, edge, identity, link))
                 served.append(Pair(edge, tiers[name]))
             else:
                 served.append(edge)
@@ -158,10 +162,12 @@ def _models(
             each.close()
 
 
-def _maker(name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity | None") -> "Make":
+def _maker(
+    name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity | None", link: "HubLink | None"
+) -> "Make":
     """How the tiers of that model are made with what the hub wants. Raises Misconfigured (HAL-731)."""
     assert model.cloud is not None
-    opened = _cloud(name, model.cloud, identity)
+    opened = _cloud(name, model.cloud, identity, link)
     said = ModelSettings(threshold=model.threshold, deadline_s=model.deadline_s)
 
     def make(wanted: ModelSettings) -> "Tiered":
@@ -198,31 +204,38 @@ def _policy(
     return file, None
 
 
-def _cloud(name: str, cloud: str, identity: "Identity | None") -> "Callable[[], OnnxModel | RemoteModel]":
+def _cloud(
+    name: str, cloud: str, identity: "Identity | None", link: "HubLink | None"
+) -> "Callable[[], OnnxModel | RemoteModel]":
     """How the cloud model is opened, each time anew. Raises Misconfigured (HAL-731)."""
     if cloud.startswith(_HUB):
-        if identity is None:
+        if identity is None or link is None:
             raise Misconfigured(
                 "HAL-731",
                 f"model.{name}.cloud is {cloud!r}, and this device has joined no hub. Join one: halocline "
                 f"agent join INVITE, or name a URL or a file",
             )
         url = f"{identity.places.channel}/v2/models/{cloud.removeprefix(_HUB)}"
-        return partial(_connected, url, identity)
+        return partial(_connected, url, identity, link)
     if "://" in cloud:
-        return partial(_connected, cloud, None)
+        return partial(_connected, cloud, None, None)
     here = _loaded(Path(cloud).stem, cloud)
     return lambda: here
 
 
-def _connected(url: str, identity: "Identity | None") -> "RemoteModel":
+def _connected(url: str, identity: "Identity | None", link: "HubLink | None") -> "RemoteModel":
     """The model behind that URL; one that cannot be asked yet is waited for a little."""
     from halocline.adapters.http import connect
 
-    if identity is None:
+    if identity is None or link is None:
         cloud = connect(url)
     else:
-        cloud = connect(url, ca=identity.chain.with_name("ca.pem"), cert=(identity.chain, identity.key))
+        cloud = connect(
+            url,
+            ca=identity.chain.with_name("ca.pem"),
+            cert=(identity.chain, identity.key),
+            passed_s=link.passed_s,  # the device's clock may be years off
+        )
     try:
         cloud.wait_ready(CLOUD_WAIT_S)
     except HaloclineError as error:
@@ -236,19 +249,27 @@ def _loaded(name: str, path: str, *, labels: str | None = None, scores: str | No
     return load(path, name=name, labels=labels, scores=scores)
 
 
+def _link(folder: "DeviceFolder", identity: "Identity | None") -> "HubLink | None":
+    """The way to the hub, for a device that has joined one; nothing is asked yet."""
+    if identity is None:
+        return None
+    from halocline.adapters.http.hub_link import HubLink
+
+    return HubLink(folder)
+
+
 @contextlib.contextmanager
 def _channel(
-    folder: "DeviceFolder", identity: "Identity | None", models: "DeviceModels", poll_s: float
+    folder: "DeviceFolder", link: "HubLink | None", models: "DeviceModels", poll_s: float
 ) -> "Iterator[ChannelLoop | None]":
     """The line to the hub, for a device that has joined one; ended at the end."""
-    if identity is None:
+    if link is None:
         yield None
         return
-    from halocline.adapters.http.hub_link import HubLink
     from halocline.edge.channel import ChannelLoop
 
     folder.memory.count_boot()
-    loop = ChannelLoop(HubLink(folder), folder.memory, models, share=random.random, poll_s=poll_s)
+    loop = ChannelLoop(link, folder.memory, models, share=random.random, poll_s=poll_s)
     loop.start()
     try:
         yield loop

@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from halocline.testing.faults import Fault, FaultServer
 
 FEED = {"x": np.full((1, 64), 0.5, np.float32)}
 WAIT_S = 30.0
+YEAR_S = 365.25 * 86_400
 
 
 class Witness(FaultServer):
@@ -47,6 +49,13 @@ class Party:
         self.root = folder / "root.pem"
         self.ca.cert_pem.write_to_path(str(self.root))
         self.server = self.issue("server", "127.0.0.1")[0]
+
+    def certified(self, name: str, *, not_after: datetime) -> Path:
+        """A server's certificate that ends then."""
+        path = self.folder / f"{name}.pem"
+        leaf = self.ca.issue_cert("127.0.0.1", not_after=not_after)
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(path))
+        return path
 
     def issue(self, name: str, *names: str) -> tuple[Path, int]:
         leaf = self.ca.issue_cert(*(names or ("device.example",)))
@@ -150,6 +159,38 @@ def test_a_cloud_that_refused_the_old_certificate_is_reached_at_once_with_the_ne
             cloud.wait_ready(WAIT_S)
             assert isinstance(ask(cloud), Answered)
     assert server.shown == [new]
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "trusted"), [(0.0, True), (time.time(), True), (time.time() + 10 * YEAR_S, False)]
+)
+def test_by_what_has_surely_passed_a_certificate_has_ended_or_not(
+    party: Party, passed_s: float, trusted: bool
+) -> None:
+    first, _ = party.issue("first")
+    soon = party.certified("soon", not_after=datetime.now(UTC) + timedelta(days=30))
+    with Witness(party.ca, soon) as server:
+        with hc.connect(server.url, ca=party.root, cert=first, passed_s=lambda: passed_s) as cloud:
+            if trusted:
+                cloud.wait_ready(WAIT_S)
+                cloud.renew(first, ca=party.root)
+                assert isinstance(ask(cloud), Answered)
+            else:
+                with pytest.raises(hc.Untrusted, match="ended"):
+                    cloud.wait_ready(WAIT_S)
+
+
+def test_a_clock_that_is_years_ahead_keeps_nobody_out(party: Party) -> None:
+    """What looks ended by the machine's clock: here its certificate has ended, and less time has passed."""
+    first, _ = party.issue("first")
+    ended = datetime.now(UTC) - timedelta(days=1)
+    with Witness(party.ca, party.certified("ended", not_after=ended)) as server:
+        with hc.connect(server.url, ca=party.root, cert=first) as cloud:
+            with pytest.raises(hc.Untrusted):
+                cloud.wait_ready(WAIT_S)
+        before_s = (ended - timedelta(days=1)).timestamp()
+        with hc.connect(server.url, ca=party.root, cert=first, passed_s=lambda: before_s) as cloud:
+            cloud.wait_ready(WAIT_S)
 
 
 def test_over_plaintext_there_is_no_certificate_to_renew(party: Party) -> None:

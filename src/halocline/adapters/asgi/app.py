@@ -99,18 +99,22 @@ class App:
         return 200 if self._admission.serving else 503
 
     def _needs(self) -> dict[str, object]:
-        """What a tiered model needs: its edge, and its cloud for as long as that can be asked."""
+        """What a tiered model needs: its edge, and its cloud for as long as that can be asked.
+
+        Where there are several, each under its model's name, as in `NAME.cloud`.
+        """
+        tiered = [(served.ref, served.tiers) for served in self._table if served.tiers is not None]
         needs: dict[str, object] = {}
-        for served in self._table:
-            if served.tiers is not None:
-                needs["edge"] = {"needed": True, "model": str(served.ref)}
-                cloud = served.tiers.cloud()
-                needs["cloud"] = {
-                    "needed": False,
-                    "model": None if cloud.model is None else str(cloud.model),
-                    "breaker": cloud.breaker,
-                    "failure": cloud.failure,
-                }
+        for ref, tiers in tiered:
+            whose = f"{ref.name}." if len(tiered) > 1 else ""
+            needs[f"{whose}edge"] = {"needed": True, "model": str(ref)}
+            cloud = tiers.cloud()
+            needs[f"{whose}cloud"] = {
+                "needed": False,
+                "model": None if cloud.model is None else str(cloud.model),
+                "breaker": cloud.breaker,
+                "failure": cloud.failure,
+            }
         return needs
 
     def _model(self, served: ServedModel, rest: list[str], path: str) -> Answer:

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from halocline.adapters.http.connection import Connection, ExpiredError, LostError, lost
@@ -32,7 +32,9 @@ def dial(target: Target, timeout_s: float, opened: Callable[[socket.socket], Non
             if target.proxy is not None:
                 _tunnel(sock, target, until_s)
             sock.settimeout(max(until_s - time.monotonic(), 0.001))
-            secured = target.tls.wrap_socket(sock, server_hostname=target.host)
+            sock = secured = target.tls.wrap_socket(sock, server_hostname=target.host)
+            if target.passed_s is not None:
+                _check_end(secured.getpeercert() or {}, target.passed_s())
         except BaseException:
             sock.close()
             raise
@@ -42,6 +44,15 @@ def dial(target: Target, timeout_s: float, opened: Callable[[socket.socket], Non
         raise LostError(Reason.UNREACHABLE, f"no connection within {timeout_s:g} s") from exc
     except OSError as exc:
         raise lost(exc) from exc
+
+
+def _check_end(leaf: Mapping[str, object], passed_s: float) -> None:
+    """Raise LostError where the certificate ended before the time that has surely passed."""
+    import ssl
+
+    end = str(leaf.get("notAfter", ""))
+    if not end or ssl.cert_time_to_seconds(end) < passed_s:
+        raise LostError(Reason.UNTRUSTED, f"its certificate ended on {end or 'no day'}, which has passed")
 
 
 def _plain(host: str) -> Any:

@@ -17,7 +17,7 @@ from halocline.adapters.http.connection import Connection, ExpiredError, LostErr
 from halocline.adapters.http.dial import dial
 from halocline.adapters.http.exchange import Exchange, MalformedResponseError
 from halocline.adapters.http.issuer import issuer_of
-from halocline.adapters.http.target import read_site
+from halocline.adapters.http.target import NO_CHECK_TIME, read_site
 from halocline.catalogue import CATALOGUE
 from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient, Untrusted
 from halocline.records import Reason
@@ -29,8 +29,6 @@ CLOCK_SLACK_S: Final = 300.0
 """So far a certificate's times may lie on the wrong side of the clock."""
 CLOSE_S: Final = 0.5
 """Closing waits so long for a question whose connection it has ended."""
-_NO_CHECK_TIME: Final = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: a device's clock may be years off."""
 _PASSING: Final = {408, 425, 429, 500, 502, 503, 504}
 """Statuses of an answer that may be another one later."""
 _SAFE_TO_REPEAT: Final = {"GET", "HEAD", "PUT", "DELETE"}
@@ -312,7 +310,7 @@ def _context(ca: bytes | None, *, others: bool) -> ssl.SSLContext:
     except (ssl.SSLError, UnicodeDecodeError, ValueError) as error:
         raise Misconfigured("HAL-108", f"the authority to trust is no PEM certificate ({error})") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
+    context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
     return context
 
 

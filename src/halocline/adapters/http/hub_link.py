@@ -105,6 +105,10 @@ class HubLink:
         """Begin and end of the certificate."""
         return self._identity.not_before_s, self._identity.not_after_s
 
+    def passed_s(self) -> float:
+        """The time that has surely passed, whatever the clock shows."""
+        return passed(self._time, steady_s=self._steady_s())
+
     def now_s(self) -> float:
         """What this device believes of the time."""
         return believed(self._time, steady_s=self._steady_s(), clock_s=self._clock_s())
@@ -132,9 +136,6 @@ class HubLink:
         passed_s = max(kept.passed_s, self._identity.not_before_s)
         return msgspec.structs.replace(kept, passed_s=passed_s, steady_s=self._steady_s())
 
-    def _passed_s(self) -> float:
-        return passed(self._time, steady_s=self._steady_s())
-
     def _key(self) -> bytes:
         try:
             return self._identity.key.read_bytes()
@@ -157,7 +158,7 @@ class HubLink:
             ca=identity.ca,
             cert=(identity.chain, identity.key) if with_certificate else None,
             timeout_s=self._timeout_s,
-            passed_s=self._passed_s,
+            passed_s=self.passed_s,
         )
         with self._lock:
             self._doors = {door} if self._channel is None else {door, self._channel}

@@ -44,6 +44,7 @@ def connect(
     connect_timeout_s: float = 2.0,
     late_s: float = 30.0,
     allow_plaintext: bool = False,
+    passed_s: Callable[[], float] | None = None,
 ) -> "RemoteModel":
     """A model on any Open Inference Protocol v2 server, at `https://HOST:PORT/v2/models/NAME`.
 
@@ -54,7 +55,9 @@ def connect(
     input means: how a raw sample becomes its tensor) say what the server's metadata does not, and `task`,
     as in `load`, what a model does that is no classifier. Calls that wait while others are in flight travel
     together, up to `max_batch` rows; answers are awaited for `late_s` seconds after their caller's
-    deadline. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
+    deadline. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured. `passed_s`, for a device whose clock
+    may be years off, gives the time (seconds since 1970) that has surely passed: by it alone is told whether
+    the server's certificate has ended.
 
     Raises Misconfigured (HAL-101, HAL-102, HAL-104, HAL-105, HAL-106, HAL-402) for wrong arguments,
     never for what the server does.
@@ -70,7 +73,15 @@ def connect(
         raise Misconfigured("HAL-102", f"scores must be one of {', '.join(kinds)}, got {scores!r}")
     if input is not None:
         _check_input(input)
-    target = read_target(url, headers=headers, token=token, ca=ca, cert=cert, allow_plaintext=allow_plaintext)
+    target = read_target(
+        url,
+        headers=headers,
+        token=token,
+        ca=ca,
+        cert=cert,
+        allow_plaintext=allow_plaintext,
+        passed_s=passed_s,
+    )
     stated = Stated(
         labels=None if labels is None else tuple(labels),
         score_kind=None if scores is None else ScoreKind(scores),

@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 import httptools
 import msgspec
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FORM = "https://HOST:PORT/v2/models/NAME"
 SITE_FORM = "https://HOST:PORT"
+NO_CHECK_TIME: Final = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: a device's clock may be years off."""
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -29,7 +31,8 @@ class Target(msgspec.Struct, frozen=True):
     """Everything needed to open a connection to a model and to write request heads for it.
 
     `root` is the path before `/v2`, `path` the path of the model, `head` the header lines that every
-    request carries, CRLF-terminated.
+    request carries, CRLF-terminated. With `passed_s`, which gives the time that has surely passed, the other
+    side's certificate must not have ended by that, and the machine's clock counts for nothing.
     """
 
     url: str
@@ -42,6 +45,7 @@ class Target(msgspec.Struct, frozen=True):
     head: bytes
     tls: "SSLContext | None"
     proxy: Proxy | None
+    passed_s: Callable[[], float] | None = None
 
     def request_line(self, method: str, path: str) -> bytes:
         """The first line of a request, in absolute form where a proxy forwards plaintext."""
@@ -58,6 +62,7 @@ def read_target(
     ca: str | os.PathLike[str] | None,
     cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
     allow_plaintext: bool,
+    passed_s: Callable[[], float] | None = None,
 ) -> Target:
     """Check everything that `connect` was given. Raises Misconfigured (HAL-104, HAL-105, HAL-106)."""
     scheme, host, port, path = _split(url)
@@ -89,8 +94,9 @@ def read_target(
         model=_unquoted(name),
         version=_unquoted(version),
         head=_head(fields),
-        tls=_context(ca, cert) if secure else None,
+        tls=_context(ca, cert, by_clock=passed_s is None) if secure else None,
         proxy=proxy,
+        passed_s=passed_s,
     )
 
 
@@ -119,7 +125,7 @@ def with_identity(
     if target.tls is None:
         raise Misconfigured("HAL-104", f"a certificate is for https://, and {target.url} is plaintext")
     # A new context: one in use may be in the middle of a handshake in another thread.
-    return msgspec.structs.replace(target, tls=_context(ca, cert))
+    return msgspec.structs.replace(target, tls=_context(ca, cert, by_clock=target.passed_s is None))
 
 
 def _split(url: str, form: str = FORM) -> tuple[str, str, int, str]:
@@ -200,6 +206,8 @@ def read_secret(reference: str) -> str:
 def _context(
     ca: str | os.PathLike[str] | None,
     cert: str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
+    *,
+    by_clock: bool,
 ) -> "SSLContext":
     import ssl
 
@@ -208,6 +216,8 @@ def _context(
     except (OSError, ssl.SSLError) as exc:
         raise Misconfigured("HAL-108", f"ca: {ca} holds no certificate that can be read ({exc})") from exc
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if not by_clock:
+        context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
     if cert is not None:
         chain, key = cert if isinstance(cert, tuple) else (cert, None)
         try:
