@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from halocline.errors import Misconfigured
+from halocline.errors import HaloclineError, Misconfigured
 from halocline.extras import need
 from halocline.records import ModelRef
 
@@ -33,6 +33,8 @@ _JOIN_BURST: Final = 200
 """So many devices behind one address may join at once."""
 _RENEW_EVERY_S: Final = 3600.0
 """How often the hub looks whether its own certificate is half over."""
+_ANY: Final = ("0.0.0.0", "::")  # noqa: S104  # they are asked for, not chosen here
+_ANY_OR_OWN: Final = (*_ANY, "localhost", "127.0.0.1", "::1")
 CA: Final = "ca"
 """The authority's folder in the state folder."""
 
@@ -87,12 +89,12 @@ def serve(options: HubOptions) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     os.umask(hub_folder.PRIVATE_UMASK)
     with hub_folder.held(Path(options.state).expanduser(), alone=options.database is None) as folder:
-        with folder.starting():
-            authority = _authority(folder, options)
         chain = "hub" if options.database is None else f"hub-{secrets.token_hex(4)}"
         store = open_store(options.database or folder.database, chain)
         try:
-            is_first = _prepare(folder, authority, store)
+            with folder.starting():
+                authority = _authority(folder, options)
+                is_first = _prepare(folder, authority, store)
             return _serve(options, folder, authority, store, is_first=is_first)
         finally:
             store.close()
@@ -115,7 +117,8 @@ def _serve(
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
-    shown = _Shown(folder, authority, _names(options))
+    names = _names(options)
+    shown = _Shown(folder, authority, names)
     where = [
         listen.Listen(host=options.host, port=port, allow_plaintext=True)  # TLS comes as a context
         for port in (options.device_port, options.people_port, options.join_port)
@@ -126,7 +129,7 @@ def _serve(
     models = _cloud_models(options)
     with contextlib.ExitStack() as open_now:
         bound = [open_now.enter_context(listen.opened(each)) for each in where]
-        doors = _Doors(*(_url(options, each.getsockname()[1]) for each in bound))
+        doors = _Doors(*(_url(names[0], each.getsockname()[1]) for each in bound))
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
         table = open_now.enter_context(ModelTable(models)) if models else None
         hub = Hub(
@@ -191,7 +194,10 @@ class _Shown:
         while True:
             await asyncio.sleep(_RENEW_EVERY_S)
             if time.time() >= self._renews_s:
-                self._renew()
+                try:
+                    self._renew()
+                except (HaloclineError, OSError) as error:  # half of its life is left to put that right
+                    logging.error("the hub's own certificate is not renewed yet: %s", error)
 
     def _renew(self) -> None:
         identity = self._authority.issue_server(self._names, now_s=time.time())
@@ -274,25 +280,35 @@ def _authority(folder: "HubFolder", options: HubOptions) -> "CertificateAuthorit
 
 
 def _prepare(folder: "HubFolder", authority: "CertificateAuthority", store: "Store") -> bool:
-    """Put there what others need at the first start; whether this was it."""
+    """Put there what others need at the first start; whether this was it.
+
+    The token's file comes before the token: whoever is killed in between makes both anew.
+    """
     from halocline.adapters.hub_folder import PUBLIC_MODE
-    from halocline.hub.people import first_admin
+    from halocline.hub.people import SECRET_BYTES, everyone, first_admin, text_of
 
     folder.write(folder.ca, authority.root_pem.encode(), PUBLIC_MODE)
-    token = first_admin(store, secrets.token_bytes(32), now_s=time.time())
-    if token is None:
+    if everyone(store):
         return False
-    folder.write(folder.admin_token, f"{token}\n".encode())
+    secret = secrets.token_bytes(SECRET_BYTES)
+    folder.write(folder.admin_token, f"{text_of(secret)}\n".encode())
+    if first_admin(store, secret, now_s=time.time()) is None:  # another hub on this database was first
+        folder.admin_token.unlink()
+        return False
     return True
 
 
 def _names(options: HubOptions) -> list[str]:
-    """All by which this machine is reached, for its certificate."""
-    return list(dict.fromkeys([*options.names, "localhost", "127.0.0.1", "::1"]))
+    """All by which this machine is reached, for its certificate; the first is told to devices."""
+    first = [*options.names, *([] if options.host in _ANY_OR_OWN else [options.host])]
+    if not first and options.host in _ANY:
+        logging.warning(
+            "--host %s without --name: devices on other machines are told to come to localhost", options.host
+        )
+    return list(dict.fromkeys([*first, "localhost", "127.0.0.1", "::1"]))
 
 
-def _url(options: HubOptions, port: int) -> str:
-    name = options.names[0] if options.names else "localhost"
+def _url(name: str, port: int) -> str:
     return f"https://{f'[{name}]' if ':' in name else name}:{port}"
 
 

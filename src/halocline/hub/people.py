@@ -26,6 +26,13 @@ def actor_of(person: Person) -> str:
     return f"person:{person.name}"
 
 
+def text_of(secret: bytes) -> str:
+    """The token of these random bytes."""
+    if len(secret) != SECRET_BYTES:
+        raise ValueError(f"a token is made of {SECRET_BYTES} random bytes, not {len(secret)}")
+    return PREFIX + urlsafe_b64encode(secret).decode().rstrip("=")
+
+
 def digest_of(token: str) -> str:
     """`sha256:…` of a token: all that the hub keeps of it, and enough for 256 random bits."""
     return f"sha256:{sha256(token.encode()).hexdigest()}"
@@ -189,9 +196,7 @@ def revoke_token(store: Store, digest: str, *, by: Person, reason: str, now_s: f
 
 
 def _add_token(tx: Transaction, name: str, valid_s: float, secret: bytes, now_s: float) -> tuple[str, Token]:
-    if len(secret) != SECRET_BYTES:
-        raise ValueError(f"a token is made of {SECRET_BYTES} random bytes, not {len(secret)}")
-    text = PREFIX + urlsafe_b64encode(secret).decode().rstrip("=")
+    text = text_of(secret)
     token = Token(digest=digest_of(text), person=name, created_s=now_s, expires_s=now_s + valid_s)
     tx.put_token(token)
     return text, token
