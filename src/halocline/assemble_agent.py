@@ -138,25 +138,27 @@ def _models(
     config: AgentConfig, identity: "Identity | None", link: "HubLink | None", settings: Settings
 ) -> "Iterator[tuple[list[Model | Pair], DeviceModels]]":
     """What is served, with the settings that were last in force; closed at the end."""
+    from halocline.decide.device_settings import refusal
     from halocline.edge.reloading import DeviceModels, ReloadableTiers
     from halocline.serving.tiers import Pair
 
     served: list[Model | Pair] = []
     tiers: dict[str, ReloadableTiers] = {}
-    models = None
+    wanted = settings.models
+    reason = refusal(settings, config.models)
+    if reason:
+        logging.warning("what the hub set last cannot be put in force again: %s", reason)
+        wanted = {}
     try:
         for name, model in config.models.items():
             edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
             if model.escalates:
-                tiers[name] = ReloadableTiers(_maker(name, model, edge, identity, link))
+                make = _maker(name, model, edge, identity, link)
+                tiers[name] = ReloadableTiers(make, wanted.get(name, ModelSettings()))
                 served.append(Pair(edge, tiers[name]))
             else:
                 served.append(edge)
-        models = DeviceModels(list(config.models), tiers)
-        reason = models.apply(settings)
-        if reason:
-            logging.warning("what the hub set last cannot be put in force again: %s", reason)
-        yield served, models
+        yield served, DeviceModels(list(config.models), tiers)
     finally:
         for each in tiers.values():
             each.close()

@@ -21,11 +21,11 @@ Make = Callable[[ModelSettings], Tiered]
 class ReloadableTiers:
     """Two tiers that are exchanged for others while they answer (see `halocline.serving.tiers.Tiers`)."""
 
-    def __init__(self, make: Make) -> None:
+    def __init__(self, make: Make, wanted: ModelSettings = ModelSettings()) -> None:  # noqa: B008  # frozen
         self._make = make
         self._lock = threading.Lock()
-        self._wanted = ModelSettings()
-        self._now = _Used(make(self._wanted))
+        self._wanted = wanted
+        self._now = _Used(make(wanted))
 
     def answer(
         self,
