@@ -124,7 +124,8 @@ def _guarded(app: "App", where: "Listen", bound: socket.socket, folder: "DeviceF
 
 def _local_token(state: Path) -> str:
     """The token of the local endpoint, made at the first need; whoever may read the state folder has it."""
-    from halocline.adapters.device_folder.files import failing, write_file
+    from halocline.adapters.device_folder.files import failing
+    from halocline.whole_files import write_file
 
     path = state / TOKEN
     with failing(state):

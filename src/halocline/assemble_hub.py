@@ -284,10 +284,10 @@ def _prepare(folder: "HubFolder", authority: "CertificateAuthority", store: "Sto
 
     The token's file comes before the token: whoever is killed in between makes both anew.
     """
-    from halocline.adapters.hub_folder import PUBLIC_MODE
     from halocline.hub.people import SECRET_BYTES, everyone, first_admin, text_of
+    from halocline.whole_files import PUBLIC
 
-    folder.write(folder.ca, authority.root_pem.encode(), PUBLIC_MODE)
+    folder.write(folder.ca, authority.root_pem.encode(), PUBLIC)
     if everyone(store):
         return False
     secret = secrets.token_bytes(SECRET_BYTES)

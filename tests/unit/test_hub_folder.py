@@ -4,8 +4,9 @@ import stat
 
 import pytest
 
-from halocline.adapters.hub_folder import PUBLIC_MODE, held
+from halocline.adapters.hub_folder import held
 from halocline.errors import Misconfigured
+from halocline.whole_files import PUBLIC
 
 
 def test_a_second_hub_on_the_same_folder_is_refused_and_may_come_later(tmp_path):
@@ -27,7 +28,7 @@ def test_files_are_whole_and_nobody_elses(tmp_path):
     with held(tmp_path / "hub", alone=True) as folder:
         folder.write(folder.admin_token, b"one")
         folder.write(folder.admin_token, b"two")
-        folder.write(folder.ca, b"ca", PUBLIC_MODE)
+        folder.write(folder.ca, b"ca", PUBLIC)
         assert folder.admin_token.read_bytes() == b"two"
         assert stat.S_IMODE(folder.admin_token.stat().st_mode) == 0o600
         assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700

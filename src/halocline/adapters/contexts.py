@@ -9,6 +9,7 @@ import msgspec
 
 from halocline.errors import Misconfigured
 from halocline.folders import config_folder
+from halocline.whole_files import write_file
 
 VARIABLE: Final = "HALOCLINE_HUB"
 
@@ -96,17 +97,8 @@ def _read() -> _Kept:
 def _write(kept: _Kept) -> None:
     """Replace the file as a whole, so that one who reads it meanwhile, or a crash, sees the one before."""
     path = contexts_file()
-    passing = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        passing.unlink(missing_ok=True)
-        descriptor = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(kept)))
-            file.flush()
-            os.fsync(file.fileno())
-        passing.replace(path)
+        write_file(path, msgspec.json.format(msgspec.json.encode(kept)))
     except OSError as error:
         raise Misconfigured("HAL-756", f"{path} cannot be written ({error.strerror})") from None
-    finally:
-        passing.unlink(missing_ok=True)

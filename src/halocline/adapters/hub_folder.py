@@ -4,17 +4,15 @@ import contextlib
 import errno
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from halocline.errors import Misconfigured
+from halocline.whole_files import PRIVATE, write_file
 
 PRIVATE_UMASK: Final = 0o077
 """Of a process that writes here: SQLite makes its own files beside the database."""
-PUBLIC_MODE: Final = 0o644
-SECRET_MODE: Final = 0o600
 
 
 @contextlib.contextmanager
@@ -25,7 +23,7 @@ def held(path: Path, *, alone: bool) -> Iterator["HubFolder"]:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET_MODE)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
     except OSError as error:
         raise _unusable(path, error) from error
     try:
@@ -68,21 +66,10 @@ class HubFolder:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def write(self, path: Path, data: bytes, mode: int = SECRET_MODE) -> None:
+    def write(self, path: Path, data: bytes, mode: int = PRIVATE) -> None:
         """Put a file there: after a crash it is the old one or the new one, whole. Raises HAL-745."""
         with self._failing():
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    os.fchmod(file.fileno(), mode)
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-            _sync(path.parent)
+            write_file(path, data, mode)
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
@@ -103,14 +90,6 @@ def _take(path: Path, lock: int, *, alone: bool) -> None:
             f"another hub process uses the state folder {path}. Stop it, give another --state, "
             f"or let them share a PostgreSQL by --database",
         ) from None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _unusable(path: Path, error: OSError) -> Misconfigured:

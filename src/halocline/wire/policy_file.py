@@ -1,7 +1,6 @@
 """Read and write a policy with its promise: TOML that a person can review, arrays in a file beside it."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from halocline.errors import HaloclineError, Misconfigured
+from halocline.whole_files import PUBLIC, write_file
 from halocline.wire import novelty_file, toml
 from halocline.wire.policy_form import CHANGED, VERSION, Form, PolicyFile, flat, known_at, tables
 from halocline.wire.toml import Value, comment, document
@@ -110,15 +110,5 @@ def _side_file_of(file: Path) -> Path | None:
 
 
 def _write_whole(file: Path, content: bytes) -> None:
-    """Write beside it, flush to disk, then put in place: a reader sees the old file or the new one."""
-    handle, building = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(building, 0o644)
-        os.replace(building, file)
-    except BaseException:
-        os.unlink(building)
-        raise
+    """Put in place at once, for everyone to read: a reader sees the old file or the new one."""
+    write_file(file, content, PUBLIC)

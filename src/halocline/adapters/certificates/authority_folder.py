@@ -2,8 +2,6 @@
 
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from halocline.errors import Misconfigured
+from halocline.whole_files import write_file, write_folder
 
 PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105  # a name
 _SHORTEST: Final = 16
@@ -56,11 +55,8 @@ def put_issuing(folder: Path, issuing: x509.Certificate) -> None:
 
     Raises Misconfigured (HAL-718).
     """
-    made = folder / f".issuing.{secrets.token_hex(4)}"
     try:
-        _write(made, issuing.public_bytes(Encoding.PEM))
-        made.replace(folder / "issuing.pem")
-        _flush_folder(folder)
+        write_file(folder / "issuing.pem", issuing.public_bytes(Encoding.PEM))
     except OSError as error:
         raise Misconfigured(
             "HAL-718", f"{folder}: the issuing authority must be renewed, and cannot be written ({error})"
@@ -69,28 +65,22 @@ def put_issuing(folder: Path, issuing: x509.Certificate) -> None:
 
 def _make(folder: Path, held: Held, passphrase: str | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    word = secrets.token_urlsafe(32).encode() if passphrase is None else secret_of(passphrase)
+    files = {PASSPHRASE_FILE: word + b"\n"} if passphrase is None else {}
+    for name, certificate, key in (
+        ("root", held.root, held.root_key),
+        ("issuing", held.issuing, held.issuing_key),
+    ):
+        assert key is not None  # what is made is made with both keys
+        files[f"{name}.pem"] = certificate.public_bytes(Encoding.PEM)
+        files[f"{name}.key"] = key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(word)
+        )
     try:
-        word = secrets.token_urlsafe(32).encode() if passphrase is None else secret_of(passphrase)
-        if passphrase is None:
-            _write(making / PASSPHRASE_FILE, word + b"\n")
-        for name, certificate, key in (
-            ("root", held.root, held.root_key),
-            ("issuing", held.issuing, held.issuing_key),
-        ):
-            assert key is not None  # what is made is made with both keys
-            _write(making / f"{name}.pem", certificate.public_bytes(Encoding.PEM))
-            encrypted = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(word))
-            _write(making / f"{name}.key", encrypted)
-        _flush_folder(making)
-        try:
-            making.rename(folder)
-        except OSError:
-            if not (folder / "issuing.key").exists():  # otherwise another process was faster: its one stands
-                raise
-        _flush_folder(folder.parent)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+        write_folder(folder, files)
+    except OSError:
+        if not (folder / "issuing.key").exists():  # otherwise another process was faster: its one stands
+            raise
 
 
 def _read(folder: Path, passphrase: str | None) -> Held:
@@ -160,19 +150,3 @@ def secret_of(reference: str) -> bytes:
             "Try: openssl rand -base64 24",
         )
     return value.encode()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """A rename is durable once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

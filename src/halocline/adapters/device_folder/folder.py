@@ -12,10 +12,11 @@ from typing import Final
 import msgspec
 
 from halocline.adapters.device_folder import identity
-from halocline.adapters.device_folder.files import PRIVATE, failing, sync, write_folder
+from halocline.adapters.device_folder.files import failing
 from halocline.adapters.device_folder.identity import Identity, Places
 from halocline.adapters.device_folder.memory import FILE, DeviceMemory
 from halocline.errors import Misconfigured
+from halocline.whole_files import PRIVATE, sync, write_folder
 
 JOINING: Final = "joining"
 LOCK: Final = "lock"

@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from halocline.adapters.device_folder.files import failing, write_file, write_folder
+from halocline.adapters.device_folder.files import failing
 from halocline.errors import Misconfigured, Untrusted
+from halocline.whole_files import write_file, write_folder
 
 IDENTITY: Final = "identity"
 KEY, CHAIN, CA, PLACES = "key.pem", "certificate.pem", "ca.pem", "hub.json"
