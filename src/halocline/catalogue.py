@@ -365,6 +365,11 @@ CATALOGUE: dict[str, Entry] = {
         "The file is no Ed25519 key in PEM, or not readable.",
         "Restore audit.key or audit.pub of the hub's state folder from a backup.",
     ),
+    "HAL-709": Entry(
+        "An audit log that is not what was written",
+        "An entry was changed, taken out or cut off, or a head does not have the hub's signature.",
+        "Keep the file and the heads as they are, and find out who could write to the hub's database.",
+    ),
     "HAL-711": Entry(
         "An invite that cannot be read",
         "The text is no invite, a part of it is missing or mistyped, or a newer Halocline made it.",

@@ -52,6 +52,9 @@ COMMANDS = (
     "token create",
     "token list",
     "token revoke",
+    "audit list",
+    "audit export",
+    "audit verify",
 )
 """In the order of `--help`; each a function of that last name in `halocline.cli.NAME`, with its example."""
 
@@ -62,6 +65,7 @@ _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewh
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
 _GROUPS = {
     "agent": "Join this device to a hub, and serve its models here.",
+    "audit": "See, take away and check the log of who did what at a hub.",
     "data": "Get public sets, and look at your own.",
     "device": "See, invite and change the devices of a hub.",
     "hub": "Run a hub, and look at one.",
