@@ -557,4 +557,19 @@ CATALOGUE: dict[str, Entry] = {
         "`halocline audit verify` reads what `audit export` wrote and heads that the hub wrote.",
         "Look at the line that the message names; copy the file again, whole.",
     ),
+    "HAL-760": Entry(
+        "A backup that cannot be made",
+        "The folder is no hub's, cannot be read, or the place for the backup is taken or cannot be written.",
+        "Give the --state of the hub, and a --to that is not there yet.",
+    ),
+    "HAL-761": Entry(
+        "A state folder that is not empty",
+        "A restore never writes over a hub.",
+        "Give a --state that is not there yet, or move that folder away.",
+    ),
+    "HAL-762": Entry(
+        "A backup that cannot be restored",
+        "It is no hub's backup, a file of it is missing or damaged, or a newer Halocline made it.",
+        "Take another backup; `halocline hub backup` makes them.",
+    ),
 }

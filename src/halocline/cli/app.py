@@ -34,6 +34,8 @@ COMMANDS = (
     "doctor",
     "explain",
     "hub serve",
+    "hub backup",
+    "hub restore",
     "login",
     "whoami",
     "hub status",
