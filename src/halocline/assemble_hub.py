@@ -18,10 +18,12 @@ from halocline.extras import need
 from halocline.records import ModelRef
 
 if TYPE_CHECKING:
+    from halocline.adapters.audit_heads import HeadFolder, HeadKey
     from halocline.adapters.certificates.authority import CertificateAuthority
     from halocline.adapters.hub_folder import HubFolder
     from halocline.adapters.onnxruntime import OnnxModel
     from halocline.adapters.sql import SqlStore
+    from halocline.hub.audit import Notary
     from halocline.hub.store import Store
 
 _MODULES: Final = ("uvicorn", "prometheus_client", "cryptography", "sqlalchemy", "alembic")
@@ -35,6 +37,7 @@ _RENEW_EVERY_S: Final = 3600.0
 """How often the hub looks whether its own certificate is half over."""
 _ANY: Final = ("0.0.0.0", "::")  # noqa: S104  # they are asked for, not chosen here
 _ANY_OR_OWN: Final = (*_ANY, "localhost", "127.0.0.1", "::1")
+_LEAST_HEADS_S: Final = 1.0
 CA: Final = "ca"
 """The authority's folder in the state folder."""
 
@@ -56,6 +59,9 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     joins_per_s: float = 20.0
     max_connections: int = 8192
     drain_s: float = 30.0
+    audit_heads: str | None = None
+    """Where signed heads of the audit log go; a folder in the state folder where none is given."""
+    audit_heads_every_s: float = 3600.0
     json: bool = False
 
 
@@ -84,6 +90,7 @@ def serve(options: HubOptions) -> int:
     )
     from halocline.adapters import hub_folder
     from halocline.adapters.sql import open_store
+    from halocline.hub.audit import Notary
 
     _check(options)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
@@ -94,8 +101,12 @@ def serve(options: HubOptions) -> int:
         try:
             with folder.starting():
                 authority = _authority(folder, options)
+                audit_key = _audit_key(folder)
                 is_first = _prepare(folder, authority, store)
-            return _serve(options, folder, authority, store, is_first=is_first)
+            heads = _heads(folder, options)
+            notary = Notary(store, chain, lambda head: heads.put(audit_key.sign(head)))
+            notary.note(now_s=time.time())
+            return _serve(options, folder, authority, store, notary, is_first=is_first)
         finally:
             store.close()
 
@@ -105,6 +116,7 @@ def _serve(
     folder: "HubFolder",
     authority: "CertificateAuthority",
     store: "SqlStore",
+    notary: "Notary",
     *,
     is_first: bool,
 ) -> int:
@@ -168,7 +180,14 @@ def _serve(
             )
             for (application, context), admission, place in zip(applications, admissions, where, strict=True)
         ]
-        server.run_all(list(zip(servers, where, bound, strict=True)), shown.renew_forever)
+
+        async def beside() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(shown.renew_forever())
+                group.create_task(_note_forever(notary, options.audit_heads_every_s))
+
+        server.run_all(list(zip(servers, where, bound, strict=True)), beside)
+    _note(notary)
     abandoned = sum(each.abandoned for each in servers)
     if abandoned:
         logging.error("stopped with %d requests unanswered", abandoned)
@@ -298,6 +317,40 @@ def _prepare(folder: "HubFolder", authority: "CertificateAuthority", store: "Sto
     return True
 
 
+def _audit_key(folder: "HubFolder") -> "HeadKey":
+    """The key that signs heads of the audit log, made at the first start."""
+    from halocline.adapters.audit_heads import HeadKey
+    from halocline.adapters.hub_folder import PUBLIC_MODE
+
+    if not folder.audit_key.exists():
+        folder.write(folder.audit_key, HeadKey.make().private_pem)
+    key = HeadKey.read(folder.audit_key)
+    folder.write(folder.audit_public, key.public_pem, PUBLIC_MODE)
+    return key
+
+
+def _heads(folder: "HubFolder", options: HubOptions) -> "HeadFolder":
+    from halocline.adapters.audit_heads import HeadFolder
+
+    place = options.audit_heads
+    return HeadFolder(folder.audit_heads if place is None else Path(place).expanduser())
+
+
+async def _note_forever(notary: "Notary", every_s: float) -> None:
+    """Keep a head at an interval."""
+    while True:
+        await asyncio.sleep(every_s)
+        await asyncio.to_thread(_note, notary)
+
+
+def _note(notary: "Notary") -> None:
+    """Keep a head; a place that is away now is no reason to stop the hub, and is tried again."""
+    try:
+        notary.note(now_s=time.time())
+    except HaloclineError as error:
+        logging.error("no head of the audit log was kept: %s", error)
+
+
 def _names(options: HubOptions) -> list[str]:
     """All by which this machine is reached, for its certificate; the first is told to devices."""
     first = [*options.names, *([] if options.host in _ANY_OR_OWN else [options.host])]
@@ -331,7 +384,12 @@ def _check(options: HubOptions) -> None:
         port = getattr(options, name)
         if not 0 <= port <= 65_535:
             raise Misconfigured("HAL-101", f"--{name.replace('_', '-')} must be in [0, 65535], got {port}")
-    for name, least in (("joins_per_s", 0.01), ("max_connections", 1), ("drain_s", 0)):
+    for name, least in (
+        ("joins_per_s", 0.01),
+        ("max_connections", 1),
+        ("drain_s", 0),
+        ("audit_heads_every_s", _LEAST_HEADS_S),
+    ):
         value = getattr(options, name)
         if not least <= value < float("inf"):
             raise Misconfigured(

@@ -355,6 +355,21 @@ CATALOGUE: dict[str, Entry] = {
         "A hub keeps its state in a file of SQLite or in PostgreSQL.",
         "Give --database postgresql://USER@HOST/NAME, or leave it out.",
     ),
+    "HAL-707": Entry(
+        "A place for audit heads that cannot be used",
+        "The hub writes signed heads of its audit log there, and cannot.",
+        "Give --audit-heads a folder that the hub may write, on another disk or machine where there is one.",
+    ),
+    "HAL-708": Entry(
+        "An audit key that cannot be read",
+        "The file is no Ed25519 key in PEM, or not readable.",
+        "Restore audit.key or audit.pub of the hub's state folder from a backup.",
+    ),
+    "HAL-709": Entry(
+        "An audit log that is not what was written",
+        "An entry was changed, taken out or cut off, or a head does not have the hub's signature.",
+        "Keep the file and the heads as they are, and find out who could write to the hub's database.",
+    ),
     "HAL-711": Entry(
         "An invite that cannot be read",
         "The text is no invite, a part of it is missing or mistyped, or a newer Halocline made it.",
@@ -536,5 +551,25 @@ CATALOGUE: dict[str, Entry] = {
         "Waited in vain",
         "What was waited for has not come about within the time given.",
         "Look at the device with `halocline device show`, or wait longer with --timeout.",
+    ),
+    "HAL-759": Entry(
+        "A file that is no audit log or head",
+        "`halocline audit verify` reads what `audit export` wrote and heads that the hub wrote.",
+        "Look at the line that the message names; copy the file again, whole.",
+    ),
+    "HAL-760": Entry(
+        "A backup that cannot be made",
+        "The folder is no hub's, cannot be read, or the place for the backup is taken or cannot be written.",
+        "Give the --state of the hub, and a --to that is not there yet.",
+    ),
+    "HAL-761": Entry(
+        "A state folder that is not empty",
+        "A restore never writes over a hub.",
+        "Give a --state that is not there yet, or move that folder away.",
+    ),
+    "HAL-762": Entry(
+        "A backup that cannot be restored",
+        "It is no hub's backup, a file of it is missing or damaged, or a newer Halocline made it.",
+        "Take another backup; `halocline hub backup` makes them.",
     ),
 }

@@ -16,8 +16,6 @@ import psutil
 
 from halocline.adapters.certificates.request import make_key, make_request
 
-PORTS = [word for door in ("device", "people", "join") for word in (f"--{door}-port", "0")]
-
 
 class Answer(NamedTuple):
     """What came back."""
@@ -120,19 +118,27 @@ class HubProcess:
         return Joined(came.said["device"], key_pem, cert, key)
 
 
-def command(state: Path, *flags: str) -> list[str]:
+def command(state: Path, *flags: str, ports: tuple[int, int, int] = (0, 0, 0)) -> list[str]:
+    doors = [
+        word
+        for door, port in zip(("device", "people", "join"), ports, strict=True)
+        for word in (f"--{door}-port", str(port))
+    ]
     return [
-        sys.executable, "-m", "halocline", "hub", "serve", "--state", str(state), "--json", *PORTS, *flags
+        sys.executable, "-m", "halocline", "hub", "serve", "--state", str(state), "--json", *doors, *flags
     ]  # fmt: skip
 
 
 @contextlib.contextmanager
-def hub_process(state: Path, *flags: str) -> Iterator[HubProcess]:
-    """A hub on free ports, until the block ends."""
+def hub_process(state: Path, *flags: str, ports: tuple[int, int, int] = (0, 0, 0)) -> Iterator[HubProcess]:
+    """A hub on free ports, or on these, until the block ends."""
     log = state.parent / f"{state.name}.log"
     with log.open("ab") as stderr:
         process = psutil.Popen(
-            command(state, *flags), stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, "NO_COLOR": "1"}
+            command(state, *flags, ports=ports),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, "NO_COLOR": "1"},
         )
     try:
         line = process.stdout.readline()

@@ -59,6 +59,21 @@ class HubFolder:
         """What the first person signs in with."""
         return self.path / "admin.token"
 
+    @property
+    def audit_key(self) -> Path:
+        """What heads of the audit log are signed with: never in the database that they vouch for."""
+        return self.path / "audit.key"
+
+    @property
+    def audit_public(self) -> Path:
+        """What those signatures are checked with, for everyone to have."""
+        return self.path / "audit.pub"
+
+    @property
+    def audit_heads(self) -> Path:
+        """Where heads are put unless another place is given."""
+        return self.path / "heads"
+
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
         """Of several processes that share the folder, one at a time makes what is not there yet."""

@@ -29,6 +29,8 @@ COMMANDS = (
     "model inspect",
     "hub serve",
     "hub status",
+    "hub backup",
+    "hub restore",
     "login",
     "whoami",
     "device invite",
@@ -46,6 +48,9 @@ COMMANDS = (
     "token create",
     "token list",
     "token revoke",
+    "audit list",
+    "audit export",
+    "audit verify",
     "agent join",
     "agent run",
     "agent config",
@@ -62,6 +67,7 @@ _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewh
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
 _GROUPS = {
     "agent": "Join this device to a hub, and serve its models here.",
+    "audit": "See, take away and check the log of who did what at a hub.",
     "data": "Get public sets, and look at your own.",
     "device": "See, invite and change the devices of a hub.",
     "hub": "Run a hub, and look at one.",

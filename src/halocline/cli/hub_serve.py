@@ -23,6 +23,8 @@ def serve(
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
     drain_s: float = 30.0,
+    audit_heads: str | None = None,
+    audit_heads_every_s: float = 3600.0,
     json: Json = False,
 ) -> int:
     """Run a hub until a signal ends it: devices join it, get their settings and ask its cloud models.
@@ -62,6 +64,11 @@ def serve(
         The most connections of each door at once.
     drain_s
         Seconds that requests inside get after SIGTERM.
+    audit_heads
+        A folder for signed heads of the audit log, best on another machine's disk: with them, `halocline
+        audit verify` sees what was changed in the log or cut off. Default: heads in the state folder.
+    audit_heads_every_s
+        Seconds between two heads; one is kept at the start and at the end as well.
     json
         Announce as one JSON object on stdout.
     """
@@ -82,6 +89,8 @@ def serve(
             joins_per_s=joins_per_s,
             max_connections=max_connections,
             drain_s=drain_s,
+            audit_heads=audit_heads,
+            audit_heads_every_s=audit_heads_every_s,
             json=json,
         )
     )

@@ -5,7 +5,7 @@ rewriting, a gap or a cut-off tail.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -37,10 +37,11 @@ def link(chain: str, last: Link | None, entry: AuditEntry) -> Link:
     )
 
 
-def faults(links: Sequence[Link], heads: Sequence[Head] = ()) -> list[str]:
+def faults(links: Iterable[Link], heads: Sequence[Head] = ()) -> list[str]:
     """What is wrong with the links of any chains, in their order, and with heads that were kept of them."""
     found = []
     last: dict[str, Link] = {}
+    pinned = {(head.chain, head.number) for head in heads}
     seen: dict[tuple[str, int], str] = {}
     for each in links:
         before = last.get(each.chain)
@@ -53,7 +54,8 @@ def faults(links: Sequence[Link], heads: Sequence[Head] = ()) -> list[str]:
         if each.digest != _digest(each.chain, each.number, each.previous, each.entry):
             found.append(f"{place}: it was changed after it was written")
         last[each.chain] = each
-        seen[each.chain, each.number] = each.digest
+        if (each.chain, each.number) in pinned:
+            seen[each.chain, each.number] = each.digest
     for head in heads:
         place = f"the head of {head.chain} at entry {head.number}"
         digest = seen.get((head.chain, head.number))

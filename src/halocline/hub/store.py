@@ -95,6 +95,9 @@ class Transaction(Protocol):
     def audit(self, *, after: int = 0, limit: int = 1000, chain: str | None = None) -> list[Link]:
         """Entries in the order of their numbers, by chain."""
 
+    def newest_link(self, chain: str) -> Link | None:
+        """The last entry of that chain."""
+
 
 class Store(Protocol):
     """A database. Thread-safe; several processes may share it where the database lets them."""

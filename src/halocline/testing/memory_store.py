@@ -230,3 +230,8 @@ class MemoryTransaction:
         if chain not in (None, self._chain):
             return []
         return self._tables.links[after : after + limit]
+
+    def newest_link(self, chain: str) -> Link | None:
+        """The last entry of that chain."""
+        links = self._tables.links
+        return links[-1] if links and chain == self._chain else None

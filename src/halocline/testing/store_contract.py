@@ -261,6 +261,8 @@ class StoreContract:
             assert tx.audit(limit=2) == links[:2]
             assert tx.audit(chain=links[0].chain) == links
             assert tx.audit(chain="another") == []
+            assert tx.newest_link(links[0].chain) == links[-1]
+            assert tx.newest_link("another") is None
         assert list(store.chains()) == [links[0].chain]
 
     def test_changes_of_many_threads_are_one_after_the_other(self, store: Store) -> None:

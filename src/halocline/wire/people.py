@@ -2,7 +2,7 @@
 
 import msgspec
 
-from halocline.fleet import AuditEntry, Device, Person, Role, Settings, Token, Twin
+from halocline.fleet import Device, Link, Person, Role, Settings, Token, Twin
 
 
 class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,19 +94,17 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
-class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One audit entry in its place."""
-
-    chain: str
-    number: int
-    digest: str
-    entry: AuditEntry
-
-
 class AuditReply(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /v1/audit?after=N&chain=…: oldest first."""
+    """GET /v1/audit?chain=…&after=N&since_s=N&actor=…&object=…: a page of one chain, oldest first.
 
-    entries: list[AuditLine]
+    Without a chain, of the first one.
+    """
+
+    entries: list[Link]
+    chains: list[str]
+    """The names of all chains, one for each process that ever wrote."""
+    next: int | None = None
+    """What `after` is for the next page; None where this is the last one."""
     version: int = 1
 
 

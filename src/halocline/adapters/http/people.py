@@ -1,6 +1,6 @@
 """Speak to a hub as a person: the calls of the people's door, typed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
@@ -9,7 +9,7 @@ import msgspec
 
 from halocline.adapters.http.door import Asked, Door, raise_for
 from halocline.errors import Rejected, Transient, Untrusted
-from halocline.fleet import Person, Role, Settings
+from halocline.fleet import Link, Person, Role, Settings
 from halocline.wire import people
 from halocline.wire.channel import encode
 
@@ -108,10 +108,21 @@ class PeopleDoor:
         request = people.ReasonRequest(reason=reason)
         return self._send("POST", f"/v1/tokens/{digest}/revoke", request, people.TokenReply)
 
-    def audit(self, *, after: int = 0, chain: str | None = None) -> people.AuditReply:
-        """What comes after that number in the audit log, a page of it."""
-        query = [("after", str(after)), *([] if chain is None else [("chain", chain)])]
-        return self._get(_with("/v1/audit", query), people.AuditReply)
+    def audit(
+        self, *, since_s: float | None = None, actor: str = "", about: str = ""
+    ) -> Iterator[tuple[str, list[Link]]]:
+        """The audit log by chain and page, oldest first; of those by `actor` and on `about` where given."""
+        query = [("actor", actor)] if actor else []
+        query += [("object", about)] if about else []
+        query += [] if since_s is None else [("since_s", f"{max(since_s, 0):.3f}")]
+        first = self._get(_with("/v1/audit", query), people.AuditReply)
+        for chain in first.chains:
+            after: int | None = 0
+            while after is not None:
+                path = _with("/v1/audit", [("chain", chain), ("after", str(after)), *query])
+                reply = self._get(path, people.AuditReply)
+                yield chain, reply.entries
+                after = reply.next
 
     def close(self) -> None:
         """End the connection."""

@@ -253,9 +253,7 @@ class SqlTransaction:
 
     def append(self, entry: AuditEntry) -> Link:
         """See `Transaction`."""
-        newest = select(AUDIT).where(AUDIT.c.chain == self._chain).order_by(AUDIT.c.number.desc()).limit(1)
-        row = self._connection.execute(newest).mappings().first()
-        link = audit_chain.link(self._chain, None if row is None else rows.link_of(row), entry)
+        link = audit_chain.link(self._chain, self.newest_link(self._chain), entry)
         self._connection.execute(insert(AUDIT).values(rows.link_row(link)))
         return link
 
@@ -267,6 +265,12 @@ class SqlTransaction:
         if chain is not None:
             asked = asked.where(AUDIT.c.chain == chain)
         return [rows.link_of(row) for row in self._connection.execute(asked).mappings()]
+
+    def newest_link(self, chain: str) -> Link | None:
+        """See `Transaction`."""
+        newest = select(AUDIT).where(AUDIT.c.chain == chain).order_by(AUDIT.c.number.desc()).limit(1)
+        row = self._connection.execute(newest).mappings().first()
+        return None if row is None else rows.link_of(row)
 
     # Helpers
 

@@ -13,14 +13,15 @@ from halocline.adapters.asgi.doors.people_devices import actor_of, show_device
 from halocline.decide.rights import SITE, Action
 from halocline.errors import Rejected
 from halocline.fleet import DeviceState, Person
+from halocline.hub import audit as hub_audit
 from halocline.hub import joining, twins
 from halocline.hub import people as hub_people
 from halocline.wire import channel
 from halocline.wire import people as wire
 from halocline.wire.invite import Invitation, encode_invite
 
-_AUDIT_PAGE: Final = 1000
-_NUMBER: Final = re.compile(r"\d{1,15}")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_SECONDS: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
 def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
@@ -88,15 +89,20 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
 
 
 def audit(hub: Hub, person: Person, call: Call) -> Answer:
-    """GET /v1/audit?after=N&chain=…"""
-    after = call.query.get("after", ["0"])[-1]
+    """GET /v1/audit?chain=…&after=N&since_s=N&actor=…&object=…"""
+    told = {name: values[-1] for name, values in call.query.items()}
+    after = told.get("after", "0")
     if not _NUMBER.fullmatch(after):
         raise Rejected("HAL-101", f"after must be a number of an entry, 0 or more, got {after[:40]!r}")
-    chain = call.query.get("chain", [None])[-1]
-    with hub.store.look() as tx:
-        links = tx.audit(after=int(after), limit=_AUDIT_PAGE, chain=chain)
-    lines = [
-        wire.AuditLine(chain=link.chain, number=link.number, digest=link.digest, entry=link.entry)
-        for link in links
-    ]
-    return reply(wire.AuditReply(entries=lines))
+    since_s = told.get("since_s")
+    if since_s is not None and not _SECONDS.fullmatch(since_s):
+        raise Rejected("HAL-101", f"since_s must be seconds since 1970, got {since_s[:40]!r}")
+    wanted = hub_audit.Wanted(
+        since_s=None if since_s is None else float(since_s),
+        actor=told.get("actor", ""),
+        object=told.get("object", ""),
+    )
+    chains = list(hub.store.chains())
+    chain = told.get("chain", chains[0] if chains else "")
+    found = hub_audit.page(hub.store, chain, after=int(after), wanted=wanted)
+    return reply(wire.AuditReply(entries=found.links, chains=chains, next=found.next))
