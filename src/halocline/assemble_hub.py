@@ -320,12 +320,12 @@ def _prepare(folder: "HubFolder", authority: "CertificateAuthority", store: "Sto
 def _audit_key(folder: "HubFolder") -> "HeadKey":
     """The key that signs heads of the audit log, made at the first start."""
     from halocline.adapters.audit_heads import HeadKey
-    from halocline.adapters.hub_folder import PUBLIC_MODE
+    from halocline.whole_files import PUBLIC
 
     if not folder.audit_key.exists():
         folder.write(folder.audit_key, HeadKey.make().private_pem)
     key = HeadKey.read(folder.audit_key)
-    folder.write(folder.audit_public, key.public_pem, PUBLIC_MODE)
+    folder.write(folder.audit_public, key.public_pem, PUBLIC)
     return key
 
 

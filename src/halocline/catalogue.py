@@ -341,8 +341,9 @@ CATALOGUE: dict[str, Entry] = {
         "Try again; see that the database runs and that its disk has room.",
     ),
     "HAL-704": Entry(
-        "A change that contradicts the hub's database",
-        "What was to be written belongs to something else already. Nothing was changed.",
+        "A change that the hub's database cannot take",
+        "What was to be written belongs to something else already, or is no value that it can hold. Nothing "
+        "was changed.",
         "Look at what the message names, and choose another.",
     ),
     "HAL-705": Entry(

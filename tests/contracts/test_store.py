@@ -65,6 +65,14 @@ def test_a_database_is_opened_again_with_what_it_holds(database: str) -> None:
         assert audit_chain.faults(tx.audit()) == []
 
 
+def test_a_value_that_no_column_holds_is_refused_and_not_to_be_tried_again(database: str) -> None:
+    with closing(open_store(database)) as store:
+        with pytest.raises(hc.Rejected, match="HAL-704"), store.change() as tx:
+            tx.put_device(device(boot=2**70))
+        with store.look() as tx:
+            assert tx.devices() == []
+
+
 def test_a_database_of_the_first_schema_opens_with_what_it_holds(tmp_path: Path, root: Path) -> None:
     path = tmp_path / "hub.db"
     recorded = (root / "tests/data/hub-schema-0001.sql").read_text(encoding="utf-8")

@@ -39,12 +39,13 @@ def test_a_first_start_makes_what_people_need_and_a_second_changes_none_of_it(tm
             assert client.ask("GET", "/v1/twin").status == 200
 
 
-def test_everything_in_the_state_folder_is_for_its_owner_alone_but_the_root_certificate(tmp_path):
+def test_everything_in_the_state_folder_is_for_its_owner_alone_but_what_others_verify_with(tmp_path):
     with hub_process(tmp_path / "hub") as hub:
         hub.enrolled(tmp_path)
         paths = [hub.state, *hub.state.rglob("*")]
         open_to_others = {path.name for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077}
-    assert open_to_others == {"ca.pem"}
+        heads = {path.name for path in (hub.state / "heads").iterdir()}
+    assert open_to_others - heads == {"ca.pem", "audit.pub"}
 
 
 def test_a_second_hub_on_the_same_folder_is_refused_with_a_reason(tmp_path):

@@ -3,8 +3,9 @@
 import pytest
 
 from halocline.errors import Rejected
-from halocline.fleet import ModelSettings, Settings
-from halocline.hub.twins import check, etag, is_known, merged
+from halocline.fleet import ModelSettings, Reported, Settings
+from halocline.hub.twins import check, etag, is_known, merged, report
+from halocline.testing.memory_store import MemoryStore
 
 
 def settings(**models: ModelSettings) -> Settings:
@@ -50,3 +51,9 @@ def test_a_generation_that_the_device_has_is_not_told_again():
     assert is_known(7, '"3", W/"7"')
     assert not is_known(7, etag(6))
     assert not is_known(7, "")
+
+
+@pytest.mark.parametrize("wrong", [{"boot": -1}, {"boot": 2**31}, {"generation": -1}, {"generation": 2**63}])
+def test_a_report_with_a_number_that_no_database_holds_is_refused(wrong):
+    with pytest.raises(Rejected, match=r"in \[0, 2147483647\], got"):
+        report(MemoryStore(), "dev-" + "a" * 16, Reported(**wrong), now_s=1.0)

@@ -20,6 +20,8 @@ from halocline.hub import clones
 from halocline.hub.naming import check_name
 from halocline.hub.store import Store, Transaction
 
+MAX_COUNT: Final = 2**31 - 1
+"""The largest boot counter or generation: what every database holds in an integer column."""
 MAX_MODELS: Final = 64
 """The most model pairs that one device is told of, or tells of."""
 MAX_REASON_CHARS: Final = 500
@@ -93,8 +95,9 @@ def report(store: Store, device_id: str, reported: Reported, *, now_s: float) ->
         raise Rejected("HAL-101", f"{len(reported.models)} models are reported; the hub keeps {MAX_MODELS}")
     for name in reported.models:
         check_name("model", name)
-    if reported.generation < 0 or reported.boot < 0:
-        raise Rejected("HAL-101", "generation and boot of a report must be 0 or more")
+    for name, count in (("generation", reported.generation), ("boot", reported.boot)):
+        if not 0 <= count <= MAX_COUNT:
+            raise Rejected("HAL-101", f"{name} of a report must be in [0, {MAX_COUNT}], got {count}")
     kept = msgspec.structs.replace(reported, at_s=now_s, reason=reported.reason[:MAX_REASON_CHARS])
     with store.change() as tx:
         clones.check_boot(tx, present(tx, device_id), kept.boot, now_s=now_s)

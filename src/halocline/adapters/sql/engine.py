@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from halocline.errors import Misconfigured, Rejected, Transient
 
@@ -58,9 +58,12 @@ def looking(engine: Engine) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def translated(engine: Engine) -> Iterator[None]:
-    """Database errors in our words: Rejected (HAL-704) for what is taken, else Transient (HAL-703)."""
+    """Database errors in our words: Rejected (HAL-704) for what it cannot take, else Transient (HAL-703)."""
     try:
         yield
+    except (DataError, OverflowError, UnicodeEncodeError) as error:
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise Rejected("HAL-704", f"{named(engine)} cannot hold a value: {cause}") from error
     except IntegrityError as error:
         cause = " ".join(str(error.orig).split())
         raise Rejected("HAL-704", f"{named(engine)} holds something else there already: {cause}") from error
