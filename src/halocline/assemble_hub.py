@@ -105,6 +105,7 @@ def serve(options: HubOptions) -> int:
                 is_first = _prepare(folder, authority, store)
             heads = _heads(folder, options)
             notary = Notary(store, chain, lambda head: heads.put(audit_key.sign(head)))
+            _compare(heads, store, chain)
             notary.note(now_s=time.time())
             return _serve(options, folder, authority, store, notary, is_first=is_first)
         finally:
@@ -334,6 +335,24 @@ def _heads(folder: "HubFolder", options: HubOptions) -> "HeadFolder":
 
     place = options.audit_heads
     return HeadFolder(folder.audit_heads if place is None else Path(place).expanduser())
+
+
+def _compare(heads: "HeadFolder", store: "Store", chain: str) -> None:
+    """Say so where the log is not what its last head pins; the hub starts: its devices need it."""
+    from halocline.hub.audit import holds
+
+    try:
+        newest = heads.newest(chain)
+    except HaloclineError as error:
+        logging.error("the audit log could not be compared with its last head: %s", error)
+        return
+    if newest is not None and not holds(store, newest.head):
+        logging.error(
+            "the audit log is not the one whose entry %d was pinned in %s: the hub was restored from a "
+            "backup, or someone wrote in its database. See: halocline audit verify",
+            newest.head.number,
+            heads.path,
+        )
 
 
 async def _note_forever(notary: "Notary", every_s: float) -> None:

@@ -54,6 +54,10 @@ def test_the_log_is_listed_by_time_person_and_thing(hub: Running, capsys):
     assert actions(output(capsys, "audit", "list", "--json", "--object", "dev-1", "--last", "1")) == [
         "device.revoke"
     ]
+    with hub.store.change() as tx:
+        tx.append(AuditEntry(at_s=1.0, actor="hub", action="invite.use", object="sha256:" + "ab" * 32))
+    assert "sha256:" + "ab" * 6 + " " in output(capsys, "audit", "list", "--object", "sha256:abab")
+    assert "nothing" in output(capsys, "audit", "list", "--object", "dev-")
     assert "nothing" in output(capsys, "audit", "list", "--actor", "nobody")
 
 
@@ -157,6 +161,7 @@ def test_what_was_done_to_a_log_is_told(
     printed = run(capsys, *words, code=NOT_TRUSTED)
     assert said in printed.out
     assert "HAL-709" in printed.err
+    assert ("export it anew" in printed.out) == ("ends before it" in printed.out)
     assert any(
         said in fault for fault in json.loads(output(capsys, *words, "--json", code=NOT_TRUSTED))["faults"]
     )

@@ -92,6 +92,12 @@ class HeadFolder:
         except OSError as error:
             raise self._unusable(error) from None
 
+    def newest(self, chain: str) -> SignedHead | None:
+        """The head that is furthest on in that chain. Raises Rejected (HAL-759) where it is damaged."""
+        named = re.compile(rf"{re.escape(chain)}-[0-9]{{12}}-[0-9a-f]{{12}}\.json")
+        files = [file for file in self.path.iterdir() if named.fullmatch(file.name)]
+        return _read(max(files)) if files else None
+
     def put(self, signed: SignedHead) -> Path:
         """Put the head there, durably; the file. Raises Misconfigured (HAL-707)."""
         head = signed.head

@@ -5,6 +5,9 @@ import time
 from halocline.cli.output import Json, print_json, print_table
 from halocline.errors import Rejected
 
+_SHOWN = 19
+"""Characters of a digest: enough to find it by."""
+
 
 def list(  # noqa: A001 - named as its command
     *,
@@ -28,7 +31,7 @@ def list(  # noqa: A001 - named as its command
     actor
         Only what person:NAME, device:ID or hub did; the name or id alone is enough.
     object
-        Only what was done to this device, person or invite.
+        Only what was done to this device, person or invite; the start of a digest is enough.
     last
         The newest so many of them.
     hub
@@ -63,7 +66,7 @@ def list(  # noqa: A001 - named as its command
                 moment(each.entry.at_s),
                 each.entry.actor,
                 each.entry.action + (" REFUSED" if each.entry.outcome == "refused" else ""),
-                each.entry.object,
+                each.entry.object[:_SHOWN] if each.entry.object.startswith("sha256:") else each.entry.object,
                 each.entry.reason,
             ]
             for each in found

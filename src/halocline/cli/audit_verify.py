@@ -77,6 +77,8 @@ def verify(
             print(fault)
         if len(found) > _MOST_TOLD:
             print(f"… and {len(found) - _MOST_TOLD} more")
+        if any(pinned[chain] > log.newest.get(chain, 0) for chain in pinned):
+            print("a log that was exported before a head was made ends before it, too: export it anew")
     if found:
         raise Untrusted("HAL-709", f"{file} is not what the hub wrote: {found[0]} (faults: {len(found)})")
     if not json:

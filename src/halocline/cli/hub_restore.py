@@ -14,7 +14,7 @@ def restore(*, source: Annotated[Path, Parameter(name="--from")], state: Path, j
     """Make a hub's state folder from a backup; a folder that is not empty is left as it is.
 
     The hub is then as it was when the backup was made: what was revoked since is let in again, and devices
-    that joined since must join anew.
+    that joined since must join anew. Heads of the audit log that were kept since contradict it from then on.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from halocline.fleet import AuditEntry, Link
 from halocline.hub.store import Store
 
 PAGE: Final = 1000
+_DIGEST: Final = "sha256:"
 _STEP: Final = 2000
 _STEPS: Final = 5
 """So many entries are looked at for one page at most: nobody's question keeps the database for long."""
@@ -22,14 +23,18 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     actor: str = ""
     """`person:ann`, or `ann` alone."""
     object: str = ""
+    """Of a digest, a start is enough."""
 
     def fits(self, entry: AuditEntry) -> bool:
         """Whether the entry is one of them."""
         return (
             (self.since_s is None or entry.at_s >= self.since_s)
             and (not self.actor or self.actor in (entry.actor, entry.actor.partition(":")[2]))
-            and (not self.object or entry.object == self.object)
+            and (not self.object or self._is_about(entry.object))
         )
+
+    def _is_about(self, about: str) -> bool:
+        return about == self.object or (self.object.startswith(_DIGEST) and about.startswith(self.object))
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -67,6 +72,13 @@ def newest_head(store: Store, chain: str, *, now_s: float) -> Head | None:
     if last is None:
         return None
     return Head(chain=chain, number=last.number, digest=last.digest, at_s=now_s)
+
+
+def holds(store: Store, head: Head) -> bool:
+    """Whether the log has what the head pins. Raises Transient (HAL-703)."""
+    with store.look() as tx:
+        links = tx.audit(after=head.number - 1, limit=1, chain=head.chain)
+    return [(link.number, link.digest) for link in links] == [(head.number, head.digest)]
 
 
 class Notary:
