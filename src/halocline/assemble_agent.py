@@ -65,6 +65,7 @@ def run_agent(options: AgentOptions) -> int:
     from halocline.serving.table import ModelTable
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("halocline.channel").setLevel(logging.INFO)
     config = options.config
     admission = Admission(max_queue=config.max_queue, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB)
     with held(options.state) as folder:
