@@ -107,7 +107,7 @@ def _where(listen: str, state: Path) -> "Listen":
             "HAL-728",
             f"agent.listen must be unix:PATH or 127.0.0.1:PORT, no address of other machines, got {listen!r}",
         )
-    return Listen(host=host.strip("[]"), port=int(port))
+    return Listen(host=host.strip("[]"), port=int(port), port_said="listen in [agent]")
 
 
 def _guarded(app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder") -> "Application":

@@ -92,8 +92,9 @@ def serve(options: HubOptions) -> int:
         chain = "hub" if options.database is None else f"hub-{secrets.token_hex(4)}"
         store = open_store(options.database or folder.database, chain)
         try:
-            is_first = _prepare(folder, authority, store)
-            return _serve(options, folder, authority, store, is_first=is_first)
+            with folder.starting():
+                is_new = _prepare(folder, authority, store)
+            return _serve(options, folder, authority, store, is_new=is_new)
         finally:
             store.close()
 
@@ -104,7 +105,7 @@ def _serve(
     authority: "CertificateAuthority",
     store: "SqlStore",
     *,
-    is_first: bool,
+    is_new: bool,
 ) -> int:
     from halocline.adapters.asgi import app, listen, server
     from halocline.adapters.asgi.doors.device import DeviceDoor
@@ -117,8 +118,13 @@ def _serve(
 
     shown = _Shown(folder, authority, _names(options))
     where = [
-        listen.Listen(host=options.host, port=port, allow_plaintext=True)  # TLS comes as a context
-        for port in (options.device_port, options.people_port, options.join_port)
+        # TLS comes as a context
+        listen.Listen(host=options.host, port=port, allow_plaintext=True, port_said=f"--{door}-port")
+        for door, port in (
+            ("device", options.device_port),
+            ("people", options.people_port),
+            ("join", options.join_port),
+        )
     ]
     admissions = [
         Admission(max_queue=_MAX_QUEUE, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB) for _ in where
@@ -142,7 +148,7 @@ def _serve(
         for each in admissions:
             each.ready = True
         started = _Started(
-            options, folder, authority, doors, hub.models, is_first=is_first, doors_left=len(where)
+            options, folder, authority, doors, hub.models, is_new=is_new, doors_left=len(where)
         )
         applications: tuple[tuple[server.Application, ssl.SSLContext], ...] = (
             (DeviceDoor(hub, admissions[0], pool, served), shown.for_devices),
@@ -223,7 +229,7 @@ class _Started:
         doors: _Doors,
         models: tuple[str, ...],
         *,
-        is_first: bool,
+        is_new: bool,
         doors_left: int,
     ) -> None:
         self._options = options
@@ -231,7 +237,7 @@ class _Started:
         self._fingerprint = authority.fingerprint
         self._doors = doors
         self._models = models
-        self._is_first = is_first
+        self._is_new = is_new
         self._left = doors_left
 
     def one(self) -> None:
@@ -257,7 +263,7 @@ class _Started:
             f"hub for devices on {self._doors.device}, for people on {self._doors.people}, for joining on "
             f"{self._doors.join}, serving {served} (PID {os.getpid()}; Ctrl-C drains and stops)"
         )
-        if self._is_first:
+        if self._is_new:
             print(
                 f"  1. sign in:        halocline login {self._doors.people} --ca {self._folder.ca} "
                 f"--token file:{self._folder.admin_token}\n"
@@ -274,16 +280,19 @@ def _authority(folder: "HubFolder", options: HubOptions) -> "CertificateAuthorit
 
 
 def _prepare(folder: "HubFolder", authority: "CertificateAuthority", store: "Store") -> bool:
-    """Put there what others need at the first start; whether this was it."""
+    """Put there what others need at the first start; whether what to do next is news still."""
     from halocline.adapters.hub_folder import PUBLIC_MODE
     from halocline.hub.people import first_admin
 
     folder.write(folder.ca, authority.root_pem.encode(), PUBLIC_MODE)
-    token = first_admin(store, secrets.token_bytes(32), now_s=time.time())
-    if token is None:
-        return False
-    folder.write(folder.admin_token, f"{token}\n".encode())
-    return True
+    first_admin(
+        store,
+        secrets.token_bytes(32),
+        now_s=time.time(),
+        keep=lambda token: folder.write(folder.admin_token, f"{token}\n".encode()),
+    )
+    with store.look() as tx:
+        return not tx.devices()
 
 
 def _names(options: HubOptions) -> list[str]:
