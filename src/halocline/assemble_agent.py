@@ -70,6 +70,8 @@ def run_agent(options: AgentOptions) -> int:
     admission = Admission(max_queue=config.max_queue, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB)
     with held(options.state) as folder:
         identity = folder.identity()
+        if identity is None:
+            _refuse_hub_models(config, options.state)
         where = _where(config.listen, options.state)
         with (
             listen.opened(where) as bound,
@@ -145,7 +147,7 @@ def _models(
         for name, model in config.models.items():
             edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
             if model.escalates:
-                tiers[name] = ReloadableTiers(_maker(name, model, edge, identity))
+                tiers[name] = ReloadableTiers(_maker(model, edge, identity))
                 served.append(Pair(edge, tiers[name]))
             else:
                 served.append(edge)
@@ -159,10 +161,10 @@ def _models(
             each.close()
 
 
-def _maker(name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity | None") -> "Make":
-    """How the tiers of that model are made with what the hub wants. Raises Misconfigured (HAL-731)."""
+def _maker(model: ModelConfig, edge: "OnnxModel", identity: "Identity | None") -> "Make":
+    """How the tiers of that model are made with what the hub wants."""
     assert model.cloud is not None
-    opened = _cloud(name, model.cloud, identity)
+    opened = _cloud(model.cloud, identity)
     said = ModelSettings(threshold=model.threshold, deadline_s=model.deadline_s)
 
     def make(wanted: ModelSettings) -> "Tiered":
@@ -199,15 +201,22 @@ def _policy(
     return file, None
 
 
-def _cloud(name: str, cloud: str, identity: "Identity | None") -> "Callable[[], OnnxModel | RemoteModel]":
-    """How the cloud model is opened, each time anew. Raises Misconfigured (HAL-731)."""
-    if cloud.startswith(_HUB):
-        if identity is None:
+def _refuse_hub_models(config: AgentConfig, state: Path) -> None:
+    """Raise Misconfigured (HAL-731) where a model of the hub is to be asked by who has joined none."""
+    for name, model in config.models.items():
+        if model.escalates and (model.cloud or "").startswith(_HUB):
             raise Misconfigured(
                 "HAL-731",
-                f"model.{name}.cloud is {cloud!r}, and this device has joined no hub. Join one: halocline "
-                f"agent join INVITE, or name a URL or a file",
+                f"model.{name}.cloud is {model.cloud!r}, and {state} holds no identity: this device has "
+                f"joined no hub. Join one: halocline agent join INVITE --state {state}, or name a URL or a "
+                f"file",
             )
+
+
+def _cloud(cloud: str, identity: "Identity | None") -> "Callable[[], OnnxModel | RemoteModel]":
+    """How the cloud model is opened, each time anew."""
+    if cloud.startswith(_HUB):
+        assert identity is not None
         url = f"{identity.places.channel}/v2/models/{cloud.removeprefix(_HUB)}"
         return partial(_connected, url, identity)
     if "://" in cloud:
