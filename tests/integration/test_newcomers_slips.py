@@ -69,6 +69,17 @@ def test_an_agent_without_an_identity_names_the_folder_where_it_looked(
     )
     assert f"{state} holds no identity" in said
     assert f"agent join INVITE --state {state}" in said
+    assert not state.exists(), "a slip makes no folder"
+
+
+def test_an_agent_without_a_configuration_is_told_how_to_have_one_written(
+    tmp_path: Path, terminal: Terminal
+) -> None:
+    absent = tmp_path / "edge.toml"
+    said = terminal.fails(
+        WRONG_USE, "agent", "run", "--state", str(tmp_path / "dev"), "--config", str(absent)
+    )
+    assert f"agent config --example > {absent}" in said
 
 
 def test_agent_config_takes_the_file_as_agent_run_does(tmp_path: Path, terminal: Terminal) -> None:
