@@ -67,10 +67,13 @@ def run_agent(options: AgentOptions) -> int:
     from halocline.serving.table import ModelTable
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("halocline.channel").setLevel(logging.INFO)
     config = options.config
     admission = Admission(max_queue=config.max_queue, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB)
     with held(options.state) as folder:
         identity = folder.identity()
+        if identity is None:
+            _refuse_hub_models(config, options.state)
         link = _link(folder, identity)
         where = _where(config.listen, options.state)
         with (
@@ -110,7 +113,7 @@ def _where(listen: str, state: Path) -> "Listen":
             "HAL-728",
             f"agent.listen must be unix:PATH or 127.0.0.1:PORT, no address of other machines, got {listen!r}",
         )
-    return Listen(host=host.strip("[]"), port=int(port))
+    return Listen(host=host.strip("[]"), port=int(port), port_said="listen in [agent]")
 
 
 def _guarded(app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder") -> "Application":
@@ -154,7 +157,7 @@ def _models(
         for name, model in config.models.items():
             edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
             if model.escalates:
-                make = _maker(name, model, edge, identity, link)
+                make = _maker(model, edge, identity, link)
                 tiers[name] = ReloadableTiers(make, wanted.get(name, ModelSettings()))
                 served.append(Pair(edge, tiers[name]))
             else:
@@ -166,11 +169,11 @@ def _models(
 
 
 def _maker(
-    name: str, model: ModelConfig, edge: "OnnxModel", identity: "Identity | None", link: "HubLink | None"
+    model: ModelConfig, edge: "OnnxModel", identity: "Identity | None", link: "HubLink | None"
 ) -> "Make":
-    """How the tiers of that model are made with what the hub wants. Raises Misconfigured (HAL-731)."""
+    """How the tiers of that model are made with what the hub wants."""
     assert model.cloud is not None
-    opened = _cloud(name, model.cloud, identity, link)
+    opened = _cloud(model.cloud, identity, link)
     said = ModelSettings(threshold=model.threshold, deadline_s=model.deadline_s)
 
     def make(wanted: ModelSettings) -> "Tiered":
@@ -207,17 +210,25 @@ def _policy(
     return file, None
 
 
-def _cloud(
-    name: str, cloud: str, identity: "Identity | None", link: "HubLink | None"
-) -> "Callable[[], OnnxModel | RemoteModel]":
-    """How the cloud model is opened, each time anew. Raises Misconfigured (HAL-731)."""
-    if cloud.startswith(_HUB):
-        if identity is None or link is None:
+def _refuse_hub_models(config: AgentConfig, state: Path) -> None:
+    """Raise Misconfigured (HAL-731) where a model of the hub is to be asked by who has joined none."""
+    for name, model in config.models.items():
+        if model.escalates and (model.cloud or "").startswith(_HUB):
             raise Misconfigured(
                 "HAL-731",
-                f"model.{name}.cloud is {cloud!r}, and this device has joined no hub. Join one: halocline "
-                f"agent join INVITE, or name a URL or a file",
+                f"model.{name}.cloud is {model.cloud!r}, and {state} holds no identity: this device has "
+                f"joined no hub. Join one: halocline agent join INVITE --state {state}, or name a URL or a "
+                f"file",
             )
+
+
+def _cloud(
+    cloud: str, identity: "Identity | None", link: "HubLink | None"
+) -> "Callable[[], OnnxModel | RemoteModel]":
+    """How the cloud model is opened, each time anew."""
+    if cloud.startswith(_HUB):
+        assert identity is not None
+        assert link is not None
         url = f"{identity.places.channel}/v2/models/{cloud.removeprefix(_HUB)}"
         return partial(_connected, url, identity, link)
     if "://" in cloud:

@@ -102,12 +102,12 @@ def serve(options: HubOptions) -> int:
             with folder.starting():
                 authority = _authority(folder, options)
                 audit_key = _audit_key(folder)
-                is_first = _prepare(folder, authority, store)
+                is_new = _prepare(folder, authority, store)
             heads = _heads(folder, options)
             notary = Notary(store, chain, lambda head: heads.put(audit_key.sign(head)))
             _compare(heads, store, chain)
             notary.note(now_s=time.time())
-            return _serve(options, folder, authority, store, notary, is_first=is_first)
+            return _serve(options, folder, authority, store, notary, is_new=is_new)
         finally:
             store.close()
 
@@ -119,7 +119,7 @@ def _serve(
     store: "SqlStore",
     notary: "Notary",
     *,
-    is_first: bool,
+    is_new: bool,
 ) -> int:
     from halocline.adapters.asgi import app, listen, server
     from halocline.adapters.asgi.doors.device import DeviceDoor
@@ -133,8 +133,13 @@ def _serve(
     names = _names(options)
     shown = _Shown(folder, authority, names)
     where = [
-        listen.Listen(host=options.host, port=port, allow_plaintext=True)  # TLS comes as a context
-        for port in (options.device_port, options.people_port, options.join_port)
+        # TLS comes as a context
+        listen.Listen(host=options.host, port=port, allow_plaintext=True, port_said=f"--{door}-port")
+        for door, port in (
+            ("device", options.device_port),
+            ("people", options.people_port),
+            ("join", options.join_port),
+        )
     ]
     admissions = [
         Admission(max_queue=_MAX_QUEUE, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB) for _ in where
@@ -158,7 +163,7 @@ def _serve(
         for each in admissions:
             each.ready = True
         started = _Started(
-            options, folder, authority, doors, hub.models, is_first=is_first, doors_left=len(where)
+            options, folder, authority, doors, hub.models, is_new=is_new, doors_left=len(where)
         )
         applications: tuple[tuple[server.Application, ssl.SSLContext], ...] = (
             (DeviceDoor(hub, admissions[0], pool, served), shown.for_devices),
@@ -249,7 +254,7 @@ class _Started:
         doors: _Doors,
         models: tuple[str, ...],
         *,
-        is_first: bool,
+        is_new: bool,
         doors_left: int,
     ) -> None:
         self._options = options
@@ -257,7 +262,7 @@ class _Started:
         self._fingerprint = authority.fingerprint
         self._doors = doors
         self._models = models
-        self._is_first = is_first
+        self._is_new = is_new
         self._left = doors_left
 
     def one(self) -> None:
@@ -283,7 +288,7 @@ class _Started:
             f"hub for devices on {self._doors.device}, for people on {self._doors.people}, for joining on "
             f"{self._doors.join}, serving {served} (PID {os.getpid()}; Ctrl-C drains and stops)"
         )
-        if self._is_first:
+        if self._is_new:
             print(
                 f"  1. sign in:        halocline login {self._doors.people} --ca {self._folder.ca} "
                 f"--token file:{self._folder.admin_token}\n"
@@ -300,22 +305,19 @@ def _authority(folder: "HubFolder", options: HubOptions) -> "CertificateAuthorit
 
 
 def _prepare(folder: "HubFolder", authority: "CertificateAuthority", store: "Store") -> bool:
-    """Put there what others need at the first start; whether this was it.
-
-    The token's file comes before the token: whoever is killed in between makes both anew.
-    """
-    from halocline.hub.people import SECRET_BYTES, everyone, first_admin, text_of
+    """Put there what others need at the first start; whether what to do next is news still."""
+    from halocline.hub.people import SECRET_BYTES, first_admin
     from halocline.whole_files import PUBLIC
 
     folder.write(folder.ca, authority.root_pem.encode(), PUBLIC)
-    if everyone(store):
-        return False
-    secret = secrets.token_bytes(SECRET_BYTES)
-    folder.write(folder.admin_token, f"{text_of(secret)}\n".encode())
-    if first_admin(store, secret, now_s=time.time()) is None:  # another hub on this database was first
-        folder.admin_token.unlink()
-        return False
-    return True
+    first_admin(
+        store,
+        secrets.token_bytes(SECRET_BYTES),
+        now_s=time.time(),
+        keep=lambda token: folder.write(folder.admin_token, f"{token}\n".encode()),
+    )
+    with store.look() as tx:
+        return not tx.devices()
 
 
 def _audit_key(folder: "HubFolder") -> "HeadKey":

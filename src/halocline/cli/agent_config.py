@@ -12,8 +12,7 @@ Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def config(
-    file: Annotated[Path, Parameter(name="FILE")] = Path("edge.toml"),
-    /,
+    config: Path = Path("edge.toml"),
     *,
     check: Flag = False,
     example: Flag = False,
@@ -30,7 +29,7 @@ def config(
 
     Parameters
     ----------
-    file
+    config
         The configuration, TOML.
     check
         Say nothing where it is right.
@@ -44,7 +43,7 @@ def config(
     if example:
         print(starter(), end="")
         return 0
-    read = read_agent_file(file, os.environ)
+    read = read_agent_file(config, os.environ)
     if check:
         return 0
     lines = list(told(read))

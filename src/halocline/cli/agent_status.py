@@ -26,13 +26,20 @@ def status(*, state: Path | None = None, json: Json = False) -> int:
     halocline agent status --state dev1
     """
     need("agent", "cryptography", what="a device's identity")
-    from halocline.adapters.device_folder.folder import is_held
+    from halocline.adapters.device_folder.folder import attempt_in, is_held
     from halocline.adapters.device_folder.identity import read_identity
     from halocline.adapters.device_folder.memory import FILE, DeviceMemory
     from halocline.fleet import Desired
 
     folder = state or agent_folder()
     identity = read_identity(folder)
+    asked = None if identity is not None else attempt_in(folder)
+    if asked is not None:
+        raise Misconfigured(
+            "HAL-726",
+            f"{folder} holds no identity yet: it asked to join {asked.join}, and nobody has accepted it. See "
+            "there: halocline device pending, device accept DEVICE; then run the same agent join again",
+        )
     if identity is None:
         raise Misconfigured(
             "HAL-726", f"{folder} holds no identity. Join a hub: halocline agent join INVITE --state {folder}"

@@ -120,7 +120,7 @@ def print_device(reply: "DeviceReply") -> None:
         *facts,
         *([("replaces", device.replaces)] if device.replaces else []),
         ("twin", twin_said(twin)),
-        *(_settings_said(twin)),
+        *(_settings_said(device.id, twin)),
         *(
             [("ALERT", f"its identity was seen twice at once, {moment(device.cloned_s)}")]
             if device.cloned_s
@@ -130,7 +130,7 @@ def print_device(reply: "DeviceReply") -> None:
     print_pairs(pairs)
 
 
-def _settings_said(twin: Twin) -> list[tuple[str, str]]:
+def _settings_said(device_id: str, twin: Twin) -> list[tuple[str, str]]:
     """Each model's desired settings and those in force."""
     in_force = twin.reported.models if twin.reported else {}
     lines = []
@@ -144,7 +144,12 @@ def _settings_said(twin: Twin) -> list[tuple[str, str]]:
             told = [] if now is None else [f"{now:.6g}"]
             told += [] if wanted in (None, now) else [f"(wanted {wanted:.6g})"]
             parts.append(" ".join([field, *told]))
-        lines.append((f"  {name}", ", ".join(parts) or "as its file says"))
+        said = ", ".join(parts) or "as its file says"
+        if in_force and name not in in_force:
+            said += (
+                f"; it serves no such model. Take it back: halocline device set {device_id} --unset {name}"
+            )
+        lines.append((f"  {name}", said))
     if twin.desired.settings.poll_s is not None:
         lines.append(("  looks each", f"{twin.desired.settings.poll_s:g} s"))
     return lines

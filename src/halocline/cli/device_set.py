@@ -1,5 +1,9 @@
 """halocline device set: change what is wanted of a device."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from halocline.cli.output import Json, print_json
 from halocline.errors import Misconfigured, Rejected
 
@@ -12,6 +16,7 @@ def set(  # noqa: A001 - named as its command
     threshold: float | None = None,
     deadline_s: float | None = None,
     poll_s: float | None = None,
+    unset: Annotated[list[str] | None, Parameter(negative="")] = None,
     reason: str = "",
     hub: str | None = None,
     json: Json = False,
@@ -34,6 +39,8 @@ def set(  # noqa: A001 - named as its command
         Seconds that the cloud may take.
     poll_s
         How often the device looks for changes, in seconds.
+    unset
+        A model whose settings are taken back: it is as the device's file says again. May be given again.
     reason
         Why, for the audit log.
     hub
@@ -50,15 +57,17 @@ def set(  # noqa: A001 - named as its command
         raise Misconfigured(
             "HAL-102", "--threshold and --deadline-s are of one model: give --model with them"
         )
-    if not for_model and poll_s is None:
-        raise Misconfigured("HAL-102", "nothing to change: give --threshold, --deadline-s or --poll-s")
+    if not for_model and poll_s is None and not unset:
+        raise Misconfigured(
+            "HAL-102", "nothing to change: give --threshold, --deadline-s, --poll-s or --unset"
+        )
     if threshold is not None and not 0 <= threshold <= 1:
         meant = f". Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
         raise Rejected("HAL-101", f"--threshold must be in [0, 1], got {threshold:g}{meant}")
     wanted = ModelSettings(threshold=threshold, deadline_s=deadline_s)
     models = {} if model is None else {name_in("model", model): wanted}
     with open_hub(hub) as opened:
-        told = opened.set(device_id, Settings(models=models, poll_s=poll_s), reason=reason)
+        told = opened.set(device_id, Settings(models=models, poll_s=poll_s), unset=unset or (), reason=reason)
     if json:
         print_json(plain(told))
     else:

@@ -79,7 +79,7 @@ def _asked(hub: "PeopleDoor", *, told: bool) -> "MeReply":
     try:
         return hub.me()
     except (Rejected, Untrusted) as error:
-        if error.code == "HAL-741" or "CERTIFICATE_REQUIRED" in error.message:
+        if error.code == "HAL-741":
             hint = (
                 "Is this the hub's door for devices or joining? People's is 8444, where nobody said another"
             )

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import msgspec
 
 from halocline.decide.renewal import poll_wait, renews_at, retry_wait
+from halocline.edge.channel_log import LOG, ChannelLog
 from halocline.errors import HaloclineError, Transient
 from halocline.fleet import Desired, ModelSettings, Reported, ReportState, Settings
 
@@ -111,6 +112,7 @@ class ChannelLoop:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="halocline channel", daemon=True)
         self._state = ChannelState()
+        self._log = ChannelLog()
         self._is_told = False
         """Whether the hub has this start's report."""
         self._renew_share = share()
@@ -141,6 +143,7 @@ class ChannelLoop:
         except HaloclineError as error:
             return self._failed(error)
         self._state = ChannelState(contact_s=self._hub.now_s())
+        self._log.answered()
         return poll_wait(self._poll_s(), share=self._share())
 
     def _run(self) -> None:
@@ -148,9 +151,7 @@ class ChannelLoop:
             try:
                 wait_s = self.step()
             except Exception as error:
-                import logging  # 2 ms that a start need not pay
-
-                logging.getLogger("halocline").exception("a step of the channel failed")
+                LOG.exception("a step of the channel failed")
                 failures = self._state.failures + 1
                 self._state = msgspec.structs.replace(self._state, failures=failures, error=repr(error))
                 wait_s = LONGEST_RETRY_S
@@ -175,6 +176,7 @@ class ChannelLoop:
         )
         reported = msgspec.structs.replace(reported, **self._standing())
         self._memory.keep(applied, reported)
+        self._log.followed(desired.generation, reason)
         self._is_told = False
         self._report(reported)
 
@@ -218,10 +220,12 @@ class ChannelLoop:
         self._renew_failures, self._renew_from_s = 0, 0.0
         self._renew_share = self._share()
         self._settable.renewed()
+        self._log.renewed()
 
     def _failed(self, error: HaloclineError) -> float:
         failures = self._state.failures + 1
-        self._state = msgspec.structs.replace(self._state, failures=failures, error=str(error))
+        self._state = msgspec.structs.replace(self._state, failures=failures)
+        self._note(error)
         if error.code == "HAL-715":
             return self._unknown_there(failures)
         if error.code == "HAL-727":
@@ -238,7 +242,7 @@ class ChannelLoop:
             try:
                 self._hub.rejoin()
             except HaloclineError as error:
-                self._state = msgspec.structs.replace(self._state, error=str(error))
+                self._note(error)
             else:
                 self._changed_certificate()
                 return retry_wait(0, longest_s=LONGEST_RETRY_S, share=self._share())
@@ -248,7 +252,12 @@ class ChannelLoop:
         try:
             self._come_home()
         except HaloclineError as error:
-            self._state = msgspec.structs.replace(self._state, error=str(error))
+            self._note(error)
+
+    def _note(self, error: HaloclineError) -> None:
+        self._state = msgspec.structs.replace(self._state, error=str(error))
+        if not self._stop.is_set():
+            self._log.failed(error)
 
     def _poll_s(self) -> float:
         return self._memory.applied().settings.poll_s or self._own_poll_s

@@ -92,8 +92,16 @@ def invite(
         made = Invite(
             digest=digest_of(secret),
             created_s=now_s,
-            expires_s=now_s + _within("ttl_s", ttl_s, 1.0, MAX_TTL_S),
-            uses=int(_within("uses", uses if listed is None else len(listed), 1, MAX_USES)),
+            expires_s=now_s
+            + _within("an invite holds for 1 s to 366 d (--ttl)", ttl_s, 1.0, MAX_TTL_S, " s"),
+            uses=int(
+                _within(
+                    f"an invite has 1 to {MAX_USES} uses (--uses)",
+                    uses if listed is None else len(listed),
+                    1,
+                    MAX_USES,
+                )
+            ),
             labels=labels or {},
             serials=listed,
             by=by,
@@ -348,9 +356,9 @@ def _listed(serials: list[str]) -> frozenset[str]:
     return frozenset(serials)
 
 
-def _within(name: str, value: float, least: float, most: float) -> float:
+def _within(rule: str, value: float, least: float, most: float, unit: str = "") -> float:
     if not least <= value <= most:
-        raise Rejected("HAL-101", f"{name} of an invite must be in [{least:g}, {most:g}], got {value:g}")
+        raise Rejected("HAL-101", f"{rule}, got {value:g}{unit}")
     return value
 
 

@@ -2,7 +2,7 @@
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ def actor_of(person: Person) -> str:
     return f"person:{person.name}"
 
 
-def text_of(secret: bytes) -> str:
+def _text_of(secret: bytes) -> str:
     """The token of these random bytes."""
     if len(secret) != SECRET_BYTES:
         raise ValueError(f"a token is made of {SECRET_BYTES} random bytes, not {len(secret)}")
@@ -80,14 +80,25 @@ def demand(
     raise Untrusted("HAL-752", why)
 
 
-def first_admin(store: Store, secret: bytes, *, now_s: float, name: str = "admin") -> str | None:
-    """A token for an admin where the hub knows nobody yet, shown this once; None where it does."""
+def first_admin(
+    store: Store,
+    secret: bytes,
+    *,
+    now_s: float,
+    name: str = "admin",
+    keep: Callable[[str], None] = lambda token: None,
+) -> str | None:
+    """A token for an admin where the hub knows nobody yet, shown this once; None where it does.
+
+    `keep` has it before the hub does: whoever is killed in between makes another at the next start.
+    """
     with store.change() as tx:
         if tx.people():
             return None
         admin = Person(name=name, role=Role.ADMIN)
         tx.put_person(admin)
         token = _add_token(tx, name, FIRST_VALID_S, secret, now_s)[0]
+        keep(token)
         tx.append(
             AuditEntry(at_s=now_s, actor="hub", action="user.add", object=name, details={"role": "admin"})
         )
@@ -196,7 +207,7 @@ def revoke_token(store: Store, digest: str, *, by: Person, reason: str, now_s: f
 
 
 def _add_token(tx: Transaction, name: str, valid_s: float, secret: bytes, now_s: float) -> tuple[str, Token]:
-    text = text_of(secret)
+    text = _text_of(secret)
     token = Token(digest=digest_of(text), person=name, created_s=now_s, expires_s=now_s + valid_s)
     tx.put_token(token)
     return text, token

@@ -1,6 +1,7 @@
 """What the hub wants of a device and what the device says became of it."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -53,10 +54,27 @@ def check(settings: Settings) -> None:
     _check_range("poll_s", settings.poll_s, MIN_POLL_S, MAX_POLL_S)
 
 
+def without(settings: Settings, names: Sequence[str]) -> Settings:
+    """The settings without those of these models. Raises Rejected (HAL-102) where nothing is set for one."""
+    for name in names:
+        if name not in settings.models:
+            there = ", ".join(sorted(settings.models)) or "none"
+            raise Rejected("HAL-102", f"nothing is set for the model {name[:80]!r}; set are: {there}")
+    kept = {name: wanted for name, wanted in settings.models.items() if name not in names}
+    return msgspec.structs.replace(settings, models=kept)
+
+
 def set_desired(
-    store: Store, device_id: str, change: Settings, *, actor: str, reason: str, now_s: float
+    store: Store,
+    device_id: str,
+    change: Settings,
+    *,
+    unset: Sequence[str] = (),
+    actor: str,
+    reason: str,
+    now_s: float,
 ) -> Desired:
-    """Lay a change over what is desired; a new generation exactly where something changed.
+    """Lay a change over what is desired, less the models of `unset`; a new generation where that changed it.
 
     Raises Rejected: HAL-101, HAL-102 (a value), HAL-747 (the device is out), HAL-748 (there is none).
     """
@@ -66,7 +84,7 @@ def set_desired(
         if device.state in (DeviceState.REVOKED, DeviceState.REPLACED):
             raise Rejected("HAL-747", f"{device_id} is {device.state}: it is told nothing any more")
         before = tx.twin(device_id).desired
-        settings = merged(before.settings, change)
+        settings = merged(without(before.settings, unset), change)
         check(settings)
         if settings == before.settings:
             return before
@@ -80,7 +98,11 @@ def set_desired(
                 action="twin.set",
                 object=device_id,
                 reason=reason,
-                details={"generation": after.generation, "change": msgspec.to_builtins(change)},
+                details={
+                    "generation": after.generation,
+                    "change": msgspec.to_builtins(change),
+                    **({"unset": list(unset)} if unset else {}),
+                },
             )
         )
         return after

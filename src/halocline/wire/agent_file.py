@@ -287,10 +287,11 @@ def _parsed(file: Path) -> dict[str, Any]:
             raise Misconfigured("HAL-728", f"{file}: {size} bytes are no configuration; a page is enough")
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as exc:
-        why = "does not exist" if isinstance(exc, FileNotFoundError) else f"cannot be read: {exc.strerror}"
-        raise Misconfigured(
-            "HAL-728", f"{file} {why}. Have one written: halocline agent config --example"
-        ) from None
+        if isinstance(exc, FileNotFoundError):
+            why = f"does not exist. Have one written: halocline agent config --example > {file}"
+        else:
+            why = f"cannot be read: {exc.strerror}"
+        raise Misconfigured("HAL-728", f"{file} {why}") from None
     except UnicodeDecodeError:
         raise Misconfigured("HAL-728", f"{file} is not text; expected a configuration in TOML") from None
     except tomllib.TOMLDecodeError as exc:

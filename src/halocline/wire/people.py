@@ -59,6 +59,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     """PUT /v1/devices/ID/desired: merged into what is desired already."""
 
     settings: Settings
+    unset: list[str] = msgspec.field(default_factory=list)
+    """Models that are to be as the device's file says again, before the settings are laid over."""
     reason: str = ""
 
 

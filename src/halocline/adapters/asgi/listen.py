@@ -26,6 +26,8 @@ class Listen(msgspec.Struct, frozen=True):
     """Connecting needs the right to write: the owner's alone, unless it is widened here."""
     tls: Tls | None = None
     allow_plaintext: bool = False
+    port_said: str = "--port"
+    """How a person chooses another port, for the error where this one is in use."""
 
 
 @contextlib.contextmanager
@@ -55,9 +57,11 @@ def cannot_listen(listen: Listen, error: Exception) -> Misconfigured:
     """What to tell where an address cannot be listened on."""
     where = str(listen.uds) if listen.uds is not None else f"{listen.host} port {listen.port}"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        why = "another program listens there. Stop it, or choose another with --port"
+        why = f"another program listens there. Stop it, or choose another with {listen.port_said}"
     else:
-        why = f"{getattr(error, 'strerror', None) or error}. Choose another with --host and --port"
+        why = (
+            f"{getattr(error, 'strerror', None) or error}. Choose another with --host and {listen.port_said}"
+        )
     return Misconfigured("HAL-107", f"cannot listen on {where}: {why}")
 
 

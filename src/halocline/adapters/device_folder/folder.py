@@ -118,6 +118,14 @@ class DeviceFolder:
             self._memory = None
 
 
+def attempt_in(state: Path) -> Attempt | None:
+    """The hub that this folder's device asked to join, while it waits for the answer."""
+    try:
+        return msgspec.json.decode((state / JOINING / "hub.json").read_bytes(), type=Attempt)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 def is_held(state: Path) -> bool:
     """Whether a process holds the folder now."""
     try:

@@ -31,6 +31,9 @@ CLOSE_S: Final = 0.5
 """Closing waits so long for a question whose connection it has ended."""
 _PASSING: Final = {408, 425, 429, 500, 502, 503, 504}
 """Statuses of an answer that may be another one later."""
+OTHER_DOOR: Final = (
+    "A hub has a port each for devices, people and joining: 8443, 8444 and 8445, where nobody said others"
+)
 _SAFE_TO_REPEAT: Final = {"GET", "HEAD", "PUT", "DELETE"}
 
 
@@ -78,6 +81,7 @@ class Door:
         self._now_s = now_s if passed_s is None else passed_s
         self._is_clock = passed_s is None
         self._certified: tuple[float, float] | None = None
+        self._shows_certificate = cert is not None
         self._context = _context(ca, others=fingerprint is None)
         if cert is not None:
             _load_identity(self._context, cert)
@@ -254,19 +258,23 @@ class Door:
     def _lost(self, error: LostError, until_s: float | None) -> HaloclineError:
         """Our error for a connection that failed; of a certificate that is not trusted, who issued it."""
         if error.reason is not Reason.UNTRUSTED:
-            return self._unreachable(error.detail)
+            return self._unreachable(error.detail, was_closed=error.reason is Reason.DISCONNECTED)
         chain: list[bytes] = []
         if until_s is not None and "certificate is not accepted" in error.detail:
             with contextlib.suppress(HaloclineError):
                 chain = self._chain(until_s)
         return self._untrusted(error.detail + _issued(chain))
 
-    def _unreachable(self, why: str) -> Transient:
+    def _unreachable(self, why: str, *, was_closed: bool = False) -> Transient:
         proxy = f" through the proxy {self._target.proxy.host}" if self._target.proxy else ""
-        return Transient("HAL-721", f"no answer from {self.url}{proxy}: {why}. Does the hub run there?")
+        hint = "Does the hub run there?"
+        if was_closed and not self._shows_certificate:
+            hint += f" {OTHER_DOOR}"
+        return Transient("HAL-721", f"no answer from {self.url}{proxy}: {why}. {hint}")
 
     def _untrusted(self, why: str) -> Untrusted:
-        return Untrusted("HAL-722", f"{self.url} is not trusted: {why}")
+        hint = f". {OTHER_DOOR}" if "CERTIFICATE_REQUIRED" in why else ""
+        return Untrusted("HAL-722", f"{self.url} is not trusted: {why}{hint}")
 
 
 def read_fingerprint(text: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from halocline.adapters.certificates.request import make_key, make_request
 from halocline.adapters.device_folder.folder import Attempt, DeviceFolder
 from halocline.adapters.device_folder.identity import Places
-from halocline.adapters.http.door import Door, raise_for
+from halocline.adapters.http.door import OTHER_DOOR, Door, raise_for
 from halocline.decide.renewal import poll_wait
 from halocline.decide.trusted_time import TrustedTime, told
 from halocline.errors import Misconfigured, Rejected, Transient, Untrusted
@@ -72,9 +72,15 @@ def join(
 
 
 def _ask(door: Door, key: bytes, wanted: Wanted) -> JoinReply:
+    """Ask once. Of another of the hub's doors the error says so."""
     request = JoinRequest(csr=make_request(key), invite=wanted.secret, facts=wanted.facts)
     asked = door.ask("POST", "/v1/join", encode(request))
-    raise_for(asked)
+    try:
+        raise_for(asked)
+    except Rejected as error:
+        if error.code != "HAL-741":
+            raise
+        raise Rejected(error.code, f"{error.message}. {OTHER_DOOR}") from None
     return decode(asked.body, JoinReply)
 
 

@@ -70,9 +70,11 @@ class PeopleDoor:
         request = people.LabelRequest(labels=labels, remove=list(remove), reason=reason)
         return self._send("PUT", f"/v1/devices/{device_id}/labels", request, people.DeviceReply)
 
-    def set(self, device_id: str, settings: Settings, *, reason: str) -> people.DeviceReply:
+    def set(
+        self, device_id: str, settings: Settings, *, unset: Sequence[str] = (), reason: str
+    ) -> people.DeviceReply:
         """Change what is desired of a device."""
-        request = people.SetRequest(settings=settings, reason=reason)
+        request = people.SetRequest(settings=settings, unset=list(unset), reason=reason)
         return self._send("PUT", f"/v1/devices/{device_id}/desired", request, people.DeviceReply)
 
     def revoke(self, device_id: str, *, reason: str) -> people.DeviceReply:

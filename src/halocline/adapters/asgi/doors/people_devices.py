@@ -61,6 +61,7 @@ def set_device(hub: Hub, person: Person, call: Call) -> Answer:
         hub.store,
         call.named[0],
         asked.settings,
+        unset=asked.unset,
         actor=actor_of(person),
         reason=asked.reason,
         now_s=hub.clock(),
