@@ -4,10 +4,10 @@ import contextlib
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -119,9 +119,10 @@ def point_at(path: Path, urls: Urls) -> None:
     os.replace(beside, file)
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Wait for what must come."""
-    until_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < until_s, "it did not come to pass"
-        time.sleep(0.02)
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody uses now, for a hub that must be found again after a restart."""
+    with contextlib.ExitStack() as open_now:
+        socks = [open_now.enter_context(socket.socket()) for _ in range(count)]
+        for each in socks:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in socks]
