@@ -14,7 +14,7 @@ from typing import Any
 from common import SEED, arguments, report
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "integration"))
-from hub_kills import ANY_TIME, POINTS, Campaign
+from hub_kills import ANY_TIME, POINTS, Campaign  # type: ignore[import-not-found]  # of the tests
 
 ANY_TIME_OF_ALL = 5
 """Every fifth kill comes at any time, the others at the named points in turn."""
