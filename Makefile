@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.stamp
 # Arguments for the program behind a target: make demo ARGS=--json, make test ARGS="-k gate".
 ARGS   ?=
 
-.PHONY: help setup demo test check wheel-check bench bench-peers docs lock support clean
+.PHONY: help setup demo test check wheel-check bench bench-peers soak docs lock support clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,12 +44,16 @@ check: $(STAMP) ## lint, format, types, import contracts, generated pages
 wheel-check: $(STAMP) ## build the wheel and try it in an environment that holds nothing else
 	@$(BIN)/python tools/wheel_check.py
 
-BENCHMARKS = $(filter-out benchmarks/common.py benchmarks/models.py benchmarks/load.py benchmarks/pools.py,$(wildcard benchmarks/*.py))
+BENCHMARKS = $(filter-out benchmarks/common.py benchmarks/models.py benchmarks/load.py benchmarks/pools.py \
+    benchmarks/soak_hub.py,$(wildcard benchmarks/*.py))
 
 bench: $(STAMP) ## every benchmark, alone, into benchmarks/results
 	@failed=""; for file in $(BENCHMARKS); do echo "$$file" >&2; \
 	    $(BIN)/python "$$file" --json --write $(ARGS) || failed="$$failed $$file"; done; \
 	    test -z "$$failed" || { echo "over a limit, or invalid:$$failed" >&2; exit 1; }
+
+soak: $(STAMP) ## kill a hub 200 times, and see that nobody is locked out and nothing taken back
+	@$(BIN)/python benchmarks/soak_hub.py --write $(ARGS)
 
 PEERS := $(VENV)-peers/.stamp
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import secrets
 import ssl
 import time
@@ -15,7 +16,6 @@ import msgspec
 
 from halocline.errors import HaloclineError, Misconfigured
 from halocline.extras import need
-from halocline.records import ModelRef
 
 if TYPE_CHECKING:
     from halocline.adapters.audit_heads import HeadFolder, HeadKey
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from halocline.adapters.sql import SqlStore
     from halocline.hub.audit import Notary
     from halocline.hub.store import Store
+    from halocline.serving.tiers import Elsewhere
 
 _MODULES: Final = ("uvicorn", "prometheus_client", "cryptography", "sqlalchemy", "alembic")
 _MIB: Final = 1_048_576
@@ -33,6 +34,8 @@ _WORKERS: Final = 16
 _MAX_QUEUE: Final = 1024
 _JOIN_BURST: Final = 200
 """So many devices behind one address may join at once."""
+_CLOUD_WAIT_S: Final = 10.0
+"""So long the start waits for a model on another server."""
 _RENEW_EVERY_S: Final = 3600.0
 """How often the hub looks whether its own certificate is half over."""
 _ANY: Final = ("0.0.0.0", "::")  # noqa: S104  # they are asked for, not chosen here
@@ -54,7 +57,9 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     """Host names and addresses by which others reach this machine; the first is told to devices."""
     cloud_models: tuple[str, ...] = ()
-    """`NAME=PATH`, or a path."""
+    """`NAME=PATH`, a path, or `NAME=URL` of a model on another server."""
+    cloud_deadline_s: float = 10.0
+    """So long a model on another server may take to answer."""
     ca_passphrase: str | None = None
     joins_per_s: float = 20.0
     max_connections: int = 8192
@@ -144,8 +149,8 @@ def _serve(
     admissions = [
         Admission(max_queue=_MAX_QUEUE, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB) for _ in where
     ]
-    models = _cloud_models(options)
     with contextlib.ExitStack() as open_now:
+        models = _cloud_models(options, open_now)
         bound = [open_now.enter_context(listen.opened(each)) for each in where]
         doors = _Doors(*(_url(names[0], each.getsockname()[1]) for each in bound))
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
@@ -386,17 +391,40 @@ def _url(name: str, port: int) -> str:
     return f"https://{f'[{name}]' if ':' in name else name}:{port}"
 
 
-def _cloud_models(options: HubOptions) -> "list[OnnxModel]":
+def _cloud_models(options: HubOptions, open_now: contextlib.ExitStack) -> "list[OnnxModel | Elsewhere]":
+    """All models to serve; those on other servers stay connected until the end."""
     from halocline.serving.layout import find_models
+    from halocline.serving.tiers import Elsewhere
 
-    if not options.cloud_models:
-        return []
-    from halocline.adapters.onnxruntime import load
+    elsewhere = [each for each in options.cloud_models if "://" in each]
+    files = [each for each in options.cloud_models if "://" not in each]
+    models: list[OnnxModel | Elsewhere] = []
+    if files:
+        from halocline.adapters.onnxruntime import load
 
-    def loaded(path: Path, ref: ModelRef) -> "OnnxModel":
-        return load(path, name=ref.name, version=ref.version)
+        models += [
+            load(file.path, name=file.ref.name, version=file.ref.version) for file in find_models(files)
+        ]
+    for each in elsewhere:
+        from halocline.adapters.http.served import ServedRemote
 
-    return [loaded(file.path, file.ref) for file in find_models(options.cloud_models)]
+        name, url = _named_url(each)
+        remote = ServedRemote(url, name, deadline_s=options.cloud_deadline_s, wait_s=_CLOUD_WAIT_S)
+        open_now.callback(remote.close)
+        models.append(Elsewhere(remote))
+    return models
+
+
+def _named_url(given: str) -> tuple[str, str]:
+    """Raises Misconfigured (HAL-773)."""
+    from halocline.fleet import NAME
+
+    name, _, url = given.partition("=")
+    if "://" in name or not re.fullmatch(NAME, name):
+        raise Misconfigured(
+            "HAL-773", f"--cloud-model {given} gives no name. Write NAME=https://HOST:PORT/v2/models/MODEL"
+        )
+    return name, url
 
 
 def _check(options: HubOptions) -> None:
@@ -407,6 +435,7 @@ def _check(options: HubOptions) -> None:
             raise Misconfigured("HAL-101", f"--{name.replace('_', '-')} must be in [0, 65535], got {port}")
     for name, least in (
         ("joins_per_s", 0.01),
+        ("cloud_deadline_s", 0.001),
         ("max_connections", 1),
         ("drain_s", 0),
         ("audit_heads_every_s", _LEAST_HEADS_S),

@@ -573,4 +573,24 @@ CATALOGUE: dict[str, Entry] = {
         "It is no hub's backup, a file of it is missing or damaged, or a newer Halocline made it.",
         "Take another backup; `halocline hub backup` makes them.",
     ),
+    "HAL-770": Entry(
+        "A cloud model elsewhere that the hub cannot reach",
+        "The server behind --cloud-model NAME=URL did not tell what its model takes when the hub started.",
+        "Start that server, correct the URL, or start the hub without this model.",
+    ),
+    "HAL-771": Entry(
+        "The cloud model's server gives no answer",
+        "The server that holds the model failed, was too slow, or failed so often that it has a rest.",
+        "Try again after the seconds given in Retry-After; look after the server behind --cloud-model.",
+    ),
+    "HAL-772": Entry(
+        "The cloud model's server refused the request",
+        "The server that holds the model took the hub's request for a wrong one.",
+        "Correct what its message names, which is part of this one.",
+    ),
+    "HAL-773": Entry(
+        "A cloud model's URL without a name",
+        "Devices ask for a cloud model by a name, and a URL alone gives it none.",
+        "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
+    ),
 }

@@ -19,6 +19,7 @@ def serve(
     join_port: int = 8445,
     name: Several = None,
     cloud_model: Several = None,
+    cloud_deadline_s: float = 10.0,
     ca_passphrase: str | None = None,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
@@ -55,7 +56,10 @@ def serve(
         A host name or address by which others reach this machine; may be given again, the first is told to
         devices.
     cloud_model
-        NAME=PATH of an ONNX file that devices may ask; may be given again.
+        NAME=PATH of an ONNX file that devices may ask, or NAME=URL of a model on any server of the Open
+        Inference Protocol, as in gpu=https://HOST:PORT/v2/models/MODEL; may be given again.
+    cloud_deadline_s
+        Seconds that a model behind a URL may take to answer.
     ca_passphrase
         What the authority's keys are encrypted with, env:NAME or file:PATH, instead of a file made here.
     joins_per_s
@@ -85,6 +89,7 @@ def serve(
             join_port=join_port,
             names=tuple(name or ()),
             cloud_models=tuple(cloud_model or ()),
+            cloud_deadline_s=cloud_deadline_s,
             ca_passphrase=ca_passphrase,
             joins_per_s=joins_per_s,
             max_connections=max_connections,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from types import TracebackType
+from typing import Final
 
 from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Model
@@ -14,13 +15,19 @@ from halocline.serving.batcher import Batcher
 from halocline.serving.columns import Answers, Column, tiered_outputs
 from halocline.serving.meters import Meter
 from halocline.serving.samples import check_rows, raw_samples_of
-from halocline.serving.tiers import Pair, Tiers
+from halocline.serving.tiers import Elsewhere, Pair, Tiers
 from halocline.serving.version import version_key
 from halocline.serving.warmup import RunCost, warm_up
 
+_ELSEWHERE_S: Final = 0.05
+"""What a call to another server is taken to last, for the Retry-After of who must wait."""
+
 
 class ServedModel:
-    """One version of a model, warmed up, behind its batcher; with `tiers`, the edge of two tiers."""
+    """One version of a model, warmed up, behind its batcher; with `tiers`, the edge of two tiers.
+
+    `is_elsewhere`: on another server, asked past the batcher.
+    """
 
     def __init__(
         self,
@@ -34,6 +41,7 @@ class ServedModel:
         tiers: Tiers | None,
         waiters: Executor | None,
         preparers: Executor,
+        is_elsewhere: bool = False,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
         self.spec: ModelSpec = model.spec
@@ -46,6 +54,7 @@ class ServedModel:
             self.on_request = tuple(column.tensor for column in on_request)
             self._columns = (*own, *on_request)
         self._waiters = waiters
+        self._elsewhere = model if is_elsewhere else None
         self._preparers = preparers
         self.cost = cost
         self.meter = Meter()
@@ -73,9 +82,18 @@ class ServedModel:
         The feed is what `conform` gave, or what `prepare` made of `samples`; a deadline counts from
         `began_s`, on `time.perf_counter`.
         """
+        if self._elsewhere is not None:
+            loop = asyncio.get_running_loop()
+            return loop.run_in_executor(self._waiters, self._ask, self._elsewhere, feed, rows)
         if self.tiers is None:
             return self.batcher.submit(feed, rows)
         return self._both(self.tiers, feed, rows, samples, began_s)
+
+    def _ask(self, model: Model, feed: Feed, rows: int) -> Sequence[Array]:
+        started_s = time.perf_counter()
+        outputs = model.run(feed)
+        self.meter.ran(rows, time.perf_counter() - started_s)
+        return outputs
 
     async def _both(
         self, tiers: Tiers, feed: Feed, rows: int, samples: list[bytes] | None, began_s: float
@@ -111,12 +129,12 @@ class ServedModel:
 class ModelTable:
     """The served models; a request without a version reaches the latest one.
 
-    At most `max_waiting` requests of a tiered model wait for the cloud at once, each in a thread.
+    At most `max_waiting` requests of a tiered model, or of one elsewhere, wait at once, each in a thread.
     """
 
     def __init__(
         self,
-        models: Iterable[Model | Pair],
+        models: Iterable[Model | Pair | Elsewhere],
         *,
         max_batch: int = 64,
         max_delay_s: float = 0.0,
@@ -128,13 +146,16 @@ class ModelTable:
         preparers = self._threads(min(4, os.cpu_count() or 1), "halocline-prepare")
         self._served: dict[str, dict[str, ServedModel]] = {}
         for each in models:
-            model, tiers = each if isinstance(each, Pair) else (each, None)
+            is_elsewhere = isinstance(each, Elsewhere)
+            model, tiers = each if isinstance(each, Pair) else (_bare(each), None)
             executor = self._threads(1, f"halocline-{model.spec.ref}")
             # One for each request inside: none waits for a thread while others wait for their cloud.
-            waiters = None if tiers is None else self._threads(max_waiting, f"halocline-{model.spec.ref}-up")
+            waits = is_elsewhere or tiers is not None
+            waiters = self._threads(max_waiting, f"halocline-{model.spec.ref}-up") if waits else None
+            assumed = RunCost(_ELSEWHERE_S, _ELSEWHERE_S, max_batch)
             served = ServedModel(
                 model,
-                cost=warm_up(model, max_batch),
+                cost=assumed if is_elsewhere else warm_up(model, max_batch),
                 max_batch=max_batch,
                 max_delay_s=max_delay_s,
                 max_rows=max_rows,
@@ -142,6 +163,7 @@ class ModelTable:
                 tiers=tiers,
                 waiters=waiters,
                 preparers=preparers,
+                is_elsewhere=is_elsewhere,
             )
             versions = self._served.setdefault(served.ref.name, {})
             if served.ref.version in versions:
@@ -199,6 +221,10 @@ class ModelTable:
         if versions is None:
             raise Rejected("HAL-502", f"no model {name[:80]!r} here; there is {_listed(self.names)}")
         return versions
+
+
+def _bare(each: Model | Elsewhere) -> Model:
+    return each.model if isinstance(each, Elsewhere) else each
 
 
 def _listed(names: Sequence[str]) -> str:

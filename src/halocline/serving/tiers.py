@@ -1,4 +1,4 @@
-"""What a server needs of two tiers that it serves as one model."""
+"""What a server needs of two tiers that it serves as one model, and of a model on another server."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -47,3 +47,12 @@ class Pair(NamedTuple):
 
     edge: Model
     tiers: Tiers
+
+
+class Elsewhere(NamedTuple):
+    """A model on another server, to be served here: each request waits for it in a thread of its own.
+
+    It is neither warmed up nor batched: `run` gathers what waits by itself, and its errors are answers.
+    """
+
+    model: Model
