@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     words, debug = _without_debug(words)
     try:
-        from halocline.cli.app import run
-
-        code = run(words)
+        code = _run(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -48,6 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"error: unexpected {type(exc).__name__}: {exc}. Run it again with --debug to see where")
         return FAILED
     return code
+
+
+def _run(words: list[str]) -> int:
+    if words[:2] == ["agent", "run"]:
+        from halocline.cli import agent_plainly
+
+        told = agent_plainly.told(words[2:])
+        if told is not None:
+            return agent_plainly.serve(**told)
+    from halocline.cli.app import run
+
+    return run(words)
 
 
 def _without_debug(words: list[str]) -> tuple[list[str], bool]:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from halocline.cli import agent_plainly
 from halocline.cli.output import Json
-from halocline.folders import agent_folder
 
 
-def run(*, config: Path = Path("edge.toml"), state: Path | None = None, json: Json = False) -> int:
+def run(*, config: Path = agent_plainly.CONFIG, state: Path | None = None, json: Json = False) -> int:
     """Serve the models of this device to its own programs, until a signal ends it.
 
     Open Inference Protocol v2 on a Unix socket, or on 127.0.0.1 with a token. It starts from what is on disk,
@@ -25,10 +25,4 @@ def run(*, config: Path = Path("edge.toml"), state: Path | None = None, json: Js
     json
         Announce as one JSON object on stdout.
     """
-    import os
-
-    from halocline.assemble_agent import AgentOptions, run_agent
-    from halocline.wire.agent_file import read_agent_file
-
-    read = read_agent_file(config, os.environ)
-    return run_agent(AgentOptions(state=state or agent_folder(), config=read, json=json))
+    return agent_plainly.serve(config, state, json)

@@ -3,15 +3,17 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
     RowMapping,
+    Select,
     Table,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -38,6 +40,11 @@ from halocline.fleet import (
     Token,
     Twin,
 )
+
+# What every request of a device reads, put together once: that costs more than to run it.
+_DEVICE: Final = select(DEVICES).where(DEVICES.c.id == bindparam("wanted"))
+_LABELS: Final = select(LABELS).where(LABELS.c.device == bindparam("wanted")).order_by(LABELS.c.name)
+_CERTIFICATE: Final = select(CERTIFICATES).where(CERTIFICATES.c.serial == bindparam("wanted"))
 
 
 def open_store(database: str | Path, chain: str = "hub") -> "SqlStore":
@@ -113,11 +120,11 @@ class SqlTransaction:
 
     def device(self, device_id: str) -> Device | None:
         """See `Transaction`."""
-        return self._device(DEVICES.c.id == device_id)
+        return self._device(self._read(_DEVICE, device_id))
 
     def device_by_key(self, key: str) -> Device | None:
         """See `Transaction`."""
-        return self._device(DEVICES.c.key == key)
+        return self._device(self._one(DEVICES, DEVICES.c.key == key))
 
     def devices(
         self, *, labels: Mapping[str, str] | None = None, silent_since_s: float | None = None
@@ -149,7 +156,7 @@ class SqlTransaction:
 
     def touch(self, device_id: str, *, seen_s: float, boot: int) -> None:
         """See `Transaction`."""
-        row = self._one(DEVICES, DEVICES.c.id == device_id)
+        row = self._read(_DEVICE, device_id)
         if row is None:
             return
         seen = {"seen_s": max(row["seen_s"] or seen_s, seen_s), "boot": max(row["boot"], boot)}
@@ -159,7 +166,7 @@ class SqlTransaction:
 
     def certificate(self, serial: str) -> Certificate | None:
         """See `Transaction`."""
-        row = self._one(CERTIFICATES, CERTIFICATES.c.serial == serial)
+        row = self._read(_CERTIFICATE, serial)
         return None if row is None else rows.certificate_of(row)
 
     def certificates(self, device_id: str) -> list[Certificate]:
@@ -187,7 +194,7 @@ class SqlTransaction:
 
     def twin(self, device_id: str) -> Twin:
         """See `Transaction`."""
-        row = self._one(DEVICES, DEVICES.c.id == device_id)
+        row = self._read(_DEVICE, device_id)
         if row is None:
             raise KeyError(device_id)
         return rows.twin_of(row)
@@ -274,19 +281,22 @@ class SqlTransaction:
 
     # Helpers
 
-    def _device(self, which: ColumnElement[bool]) -> Device | None:
-        row = self._one(DEVICES, which)
+    def _device(self, row: RowMapping | None) -> Device | None:
         return None if row is None else rows.device_of(row, self._labels([row["id"]]).get(row["id"], {}))
 
     def _labels(self, devices: Iterable[str]) -> dict[str, dict[str, str]]:
         ids = list(devices)
-        asked = select(LABELS).order_by(LABELS.c.name)
-        if len(ids) == 1:  # the one case that happens in every request
-            asked = asked.where(LABELS.c.device == ids[0])
+        if len(ids) == 1:
+            having = self._connection.execute(_LABELS, {"wanted": ids[0]})
+        else:
+            having = self._connection.execute(select(LABELS).order_by(LABELS.c.name))
         found: dict[str, dict[str, str]] = {}
-        for row in self._connection.execute(asked).mappings():
+        for row in having.mappings():
             found.setdefault(row["device"], {})[row["name"]] = row["value"]
         return found
+
+    def _read(self, asked: Select[Any], wanted: str) -> RowMapping | None:
+        return self._connection.execute(asked, {"wanted": wanted}).mappings().first()
 
     def _one(self, table: Table, which: ColumnElement[bool]) -> RowMapping | None:
         return self._connection.execute(select(table).where(which)).mappings().first()
