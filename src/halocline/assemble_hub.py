@@ -51,6 +51,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     cloud_models: tuple[str, ...] = ()
     """`NAME=PATH`, or a path."""
     ca_passphrase: str | None = None
+    alert_webhook: str | None = None
+    """Where alerts are sent."""
+    alert_secret: str | None = None
+    """A reference, env:NAME or file:PATH."""
     joins_per_s: float = 20.0
     max_connections: int = 8192
     drain_s: float = 30.0
@@ -112,6 +116,7 @@ def _serve(
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
     from halocline.adapters.prometheus import expose
+    from halocline.assemble_alerts import AlertWatch, webhook_of
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
@@ -128,7 +133,9 @@ def _serve(
         bound = [open_now.enter_context(listen.opened(each)) for each in where]
         doors = _Doors(*(_url(options, each.getsockname()[1]) for each in bound))
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
+        webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
         table = open_now.enter_context(ModelTable(models)) if models else None
+        watch = AlertWatch(store, folder.path, doors.people, webhook)
         hub = Hub(
             store=store,
             authority=authority,
@@ -137,6 +144,7 @@ def _serve(
             join_url=doors.join,
             database=store.kind,
             models=tuple(table.names) if table is not None else (),
+            alerts=watch.open,
         )
         served = None if table is None else app.App(table, admissions[0], expose=expose)
         for each in admissions:
@@ -165,7 +173,11 @@ def _serve(
             )
             for (application, context), admission, place in zip(applications, admissions, where, strict=True)
         ]
-        server.run_all(list(zip(servers, where, bound, strict=True)), shown.renew_forever)
+
+        async def beside() -> None:
+            await asyncio.gather(shown.renew_forever(), watch.forever())
+
+        server.run_all(list(zip(servers, where, bound, strict=True)), beside)
     abandoned = sum(each.abandoned for each in servers)
     if abandoned:
         logging.error("stopped with %d requests unanswered", abandoned)

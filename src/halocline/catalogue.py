@@ -537,4 +537,14 @@ CATALOGUE: dict[str, Entry] = {
         "What was waited for has not come about within the time given.",
         "Look at the device with `halocline device show`, or wait longer with --timeout.",
     ),
+    "HAL-763": Entry(
+        "An alert webhook that cannot be used",
+        "The URL or the secret of the webhook is missing, too weak, or would send alerts in the clear.",
+        "Give `--alert-webhook https://…` and `--alert-secret env:NAME` or `file:PATH`, as the message says.",
+    ),
+    "HAL-764": Entry(
+        "An alert message was not taken",
+        "The receiver of the alert webhook is away or refuses; the hub tries again for a day.",
+        "Look at the receiver. What is open now is in `halocline alert list`.",
+    ),
 }

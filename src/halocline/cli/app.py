@@ -46,6 +46,7 @@ COMMANDS = (
     "device set",
     "device revoke",
     "device wait",
+    "alert list",
     "user add",
     "user list",
     "user remove",
@@ -61,6 +62,7 @@ ALIASES = {"tune": "policy tune", "evaluate": "policy evaluate"}
 _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
 _GROUPS = {
+    "alert": "See what is wrong at a hub.",
     "agent": "Join this device to a hub, and serve its models here.",
     "data": "Get public sets, and look at your own.",
     "device": "See, invite and change the devices of a hub.",

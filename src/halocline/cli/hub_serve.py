@@ -20,6 +20,8 @@ def serve(
     name: Several = None,
     cloud_model: Several = None,
     ca_passphrase: str | None = None,
+    alert_webhook: str | None = None,
+    alert_secret: str | None = None,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
     drain_s: float = 30.0,
@@ -56,6 +58,12 @@ def serve(
         NAME=PATH of an ONNX file that devices may ask; may be given again.
     ca_passphrase
         What the authority's keys are encrypted with, env:NAME or file:PATH, instead of a file made here.
+    alert_webhook
+        A URL that gets a signed message for each alert that opens or closes: a device is silent or cloned,
+        the hub's disk is nearly full. https://, or http:// on this machine.
+    alert_secret
+        What those messages are signed with (HMAC-SHA256 of Halocline-Timestamp, a dot and the body, in
+        Halocline-Signature), env:NAME or file:PATH.
     joins_per_s
         How often one address may try to join, in the long run.
     max_connections
@@ -79,6 +87,8 @@ def serve(
             names=tuple(name or ()),
             cloud_models=tuple(cloud_model or ()),
             ca_passphrase=ca_passphrase,
+            alert_webhook=alert_webhook,
+            alert_secret=alert_secret,
             joins_per_s=joins_per_s,
             max_connections=max_connections,
             drain_s=drain_s,

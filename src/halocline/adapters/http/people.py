@@ -108,6 +108,10 @@ class PeopleDoor:
         request = people.ReasonRequest(reason=reason)
         return self._send("POST", f"/v1/tokens/{digest}/revoke", request, people.TokenReply)
 
+    def alerts(self) -> people.AlertsReply:
+        """What is wrong now."""
+        return self._get("/v1/alerts", people.AlertsReply)
+
     def audit(self, *, after: int = 0, chain: str | None = None) -> people.AuditReply:
         """What comes after that number in the audit log, a page of it."""
         query = [("after", str(after)), *([] if chain is None else [("chain", chain)])]
