@@ -547,4 +547,9 @@ CATALOGUE: dict[str, Entry] = {
         "The receiver of the alert webhook is away or refuses; the hub tries again for a day.",
         "Look at the receiver. What is open now is in `halocline alert list`.",
     ),
+    "HAL-765": Entry(
+        "A form from another site",
+        "What was posted to the hub's page does not come from that page: a browser said so, or said nothing.",
+        "Open the hub's page itself, and sign in there; programs take the /v1 routes with a bearer token.",
+    ),
 }

@@ -8,6 +8,7 @@ from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors import people_devices, people_standing
 from halocline.adapters.asgi.doors.door import Call, Door, Route
 from halocline.adapters.asgi.doors.hub import Hub
+from halocline.adapters.asgi.doors.page_routes import Page
 from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES
 from halocline.adapters.asgi.doors.sign_in import Caller, SignIns
 from halocline.decide.rights import Action
@@ -42,7 +43,7 @@ def people_door(
         Route(method, path, _guarded(hub, sign_ins, action, handler))
         for method, path, action, handler in (*fleet, *PEOPLE_ROUTES)
     ]
-    return Door(routes, admission, executor, knock=knock)
+    return Door([*routes, *Page(hub, sign_ins).routes()], admission, executor, knock=knock)
 
 
 def _guarded(
