@@ -147,7 +147,7 @@ def opened(hub, browser, tmp_path):
     return opened
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (390, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (700, "dark"), (390, "dark"), (390, "light")])
 def test_who_pastes_a_token_sees_the_fleet_and_a_device(hub, token, opened, width, scheme, tmp_path):
     with opened(width, scheme) as page:
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from halocline import __version__
 from halocline.adapters.http.target import read_secret
-from halocline.errors import Misconfigured
+from halocline.errors import Misconfigured, Transient
 from halocline.wire.alert import DELIVERY, SIGNATURE, TIMESTAMP, AlertMessage, sign
 from halocline.wire.channel import encode
 
@@ -66,7 +66,8 @@ class Webhook:
         """Post the message as soon as the receiver takes it."""
         with self._changed:
             if len(self._waiting) >= KEPT:
-                self._drop("too many wait")
+                self._waiting.popleft()
+                LOG.error("an alert message is given up: %d wait already", KEPT)
             self._waiting.append((time.monotonic(), secrets.token_hex(16), encode(message)))
             self._changed.notify()
 
@@ -77,7 +78,7 @@ class Webhook:
             self._changed.notify()
         self._thread.join(self._timeout_s + _CLOSE_S)
         if self._waiting:
-            LOG.error("HAL-764 %d alert messages were not sent before the end", len(self._waiting))
+            LOG.error("%d alert messages were not sent before the end", len(self._waiting))
 
     def _run(self) -> None:
         failed = 0
@@ -89,16 +90,16 @@ class Webhook:
                 if self._closed:
                     return
                 first = self._waiting[0]
-            why = self._post(first[1], first[2])
-            with self._changed:
-                if why == "":
-                    failed = 0
-                elif time.monotonic() - first[0] < KEPT_S:
-                    failed += 1
-                    LOG.warning("HAL-764 the alert webhook did not take a message: %s; again later", why)
+            try:
+                self._post(first[1], first[2])
+                failed = 0
+            except Transient as error:
+                failed += 1
+                if time.monotonic() - first[0] < KEPT_S:
+                    LOG.warning("%s; it is tried again", error)
                     continue
-                else:
-                    LOG.error("HAL-764 an alert message is given up after a day: %s", why)
+                LOG.error("%s; given up after a day", error)
+            with self._changed:
                 if self._waiting and self._waiting[0] is first:
                     self._waiting.popleft()
 
@@ -106,8 +107,8 @@ class Webhook:
         most_s = min(_LONGEST_S, self._first_s * 2.0 ** min(failed - 1, 16))
         return random.uniform(0.5 * most_s, most_s)  # noqa: S311 - spreads load, keeps no secret
 
-    def _post(self, delivery: str, body: bytes) -> str:
-        """Post it once; why it was not taken, or nothing."""
+    def _post(self, delivery: str, body: bytes) -> None:
+        """Post it once. Raises Transient (HAL-764) where it was not taken."""
         timestamp = f"{self._clock():.0f}"  # anew each time: an old one would be refused as a replay
         headers = {
             "Content-Type": "application/json",
@@ -127,14 +128,12 @@ class Webhook:
             connection.request("POST", self._path, body, headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
-            return f"{type(error).__name__}: {error}"[:300]
+            why = f"{type(error).__name__}: {error}"[:300]
+            raise Transient("HAL-764", f"the alert webhook at {self._host} took no message: {why}") from None
         finally:
             connection.close()
-        return "" if 200 <= status < 300 else f"it answered {status}"
-
-    def _drop(self, why: str) -> None:
-        self._waiting.popleft()
-        LOG.error("HAL-764 an alert message is given up: %s", why)
+        if not 200 <= status < 300:
+            raise Transient("HAL-764", f"the alert webhook at {self._host} took no message: status {status}")
 
 
 def _read(url: str) -> tuple[str, int | None, str, ssl.SSLContext | None]:
