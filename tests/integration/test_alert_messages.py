@@ -3,8 +3,13 @@
 import contextlib
 import http.server
 import json
+import signal
+import ssl
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 
 import msgspec
 import pytest
@@ -12,6 +17,7 @@ from people_hub import people_hub
 from terminal import Terminal
 
 from halocline.adapters.http.webhook import Webhook
+from halocline.adapters.sql import open_store
 from halocline.assemble_alerts import AlertWatch, webhook_of
 from halocline.decide.alerts import Alert, AlertKind
 from halocline.errors import Misconfigured
@@ -142,3 +148,41 @@ def test_people_read_what_is_open(tmp_path, monkeypatch, capsys):
         is_open.append(message(1).alert)
         assert json.loads(says("alert", "list", "--json"))["alerts"][0]["id"] == "a1"
         assert "hub.disk" in says("alert", "list")
+
+
+@contextlib.contextmanager
+def hub_process(folder, *words: str):
+    """A hub of its own process, as it announces itself; it ends well."""
+    ports = [word for door in ("device", "people", "join") for word in (f"--{door}-port", "0")]
+    command = [sys.executable, "-m", "halocline", "hub", "serve", "--state", str(folder), "--json"]
+    with subprocess.Popen([*command, *ports, *words], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+
+def test_a_hub_that_runs_tells_of_a_clone_on_all_its_ways(secret, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HALOCLINE_CONFIG", str(tmp_path / "config"))
+    folder = tmp_path / "hub"
+    with hub_process(folder):
+        pass
+    store = open_store(str(next(folder.glob("*.db"))), "test")
+    with store.change() as tx:
+        tx.put_device(msgspec.structs.replace(CLONED, seen_s=time.time(), cloned_s=time.time()))
+    store.close()
+    with (
+        receiver() as (url, came),
+        hub_process(folder, "--alert-webhook", url, "--alert-secret", secret) as told,
+    ):
+        people = told["urls"]["people"]
+        until(lambda: any(b"device.clone" in body for _, body in came))
+        says = Terminal(capsys).says
+        says("login", people, "--ca", told["ca"], "--token", f"file:{folder / 'admin.token'}")
+        kinds = [each["kind"] for each in json.loads(says("alert", "list", "--json"))["alerts"]]
+        assert "device.clone" in kinds
+        trusted = ssl.create_default_context(cafile=told["ca"])
+        with urllib.request.urlopen(people, context=trusted, timeout=30) as page:
+            assert b"Your token" in page.read()
