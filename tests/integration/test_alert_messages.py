@@ -186,3 +186,22 @@ def test_a_hub_that_runs_tells_of_a_clone_on_all_its_ways(secret, tmp_path, monk
         trusted = ssl.create_default_context(cafile=told["ca"])
         with urllib.request.urlopen(people, context=trusted, timeout=30) as page:
             assert b"Your token" in page.read()
+
+
+def test_the_receiver_of_the_docs_tells_the_hubs_messages_from_others(request):
+    text = (request.config.rootpath / "docs" / "how-to" / "be-alerted.md").read_text(encoding="utf-8")
+    names: dict = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], names)
+    is_from_the_hub = names["is_from_the_hub"]
+
+    def signed(stamp: str, secret: str = SECRET) -> dict[str, str]:
+        return {
+            "Halocline-Timestamp": stamp,
+            "Halocline-Signature": sign(secret.encode(), stamp, b"{}"),
+        }
+
+    now = f"{time.time():.0f}"
+    assert is_from_the_hub(SECRET, signed(now), b"{}")
+    assert not is_from_the_hub(SECRET, signed(now), b"{ }")
+    assert not is_from_the_hub(SECRET, signed(now, "another"), b"{}")
+    assert not is_from_the_hub(SECRET, signed("1000"), b"{}")
