@@ -61,6 +61,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     cloud_deadline_s: float = 10.0
     """So long a model on another server may take to answer."""
     ca_passphrase: str | None = None
+    alert_webhook: str | None = None
+    """Where alerts are sent."""
+    alert_secret: str | None = None
+    """A reference, env:NAME or file:PATH."""
     joins_per_s: float = 20.0
     max_connections: int = 8192
     drain_s: float = 30.0
@@ -132,6 +136,7 @@ def _serve(
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
     from halocline.adapters.prometheus import expose
+    from halocline.assemble_alerts import AlertWatch, webhook_of
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
@@ -154,7 +159,9 @@ def _serve(
         bound = [open_now.enter_context(listen.opened(each)) for each in where]
         doors = _Doors(*(_url(names[0], each.getsockname()[1]) for each in bound))
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
+        webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
         table = open_now.enter_context(ModelTable(models)) if models else None
+        watch = AlertWatch(store, folder.path, doors.people, webhook)
         hub = Hub(
             store=store,
             authority=authority,
@@ -163,6 +170,7 @@ def _serve(
             join_url=doors.join,
             database=store.kind,
             models=tuple(table.names) if table is not None else (),
+            alerts=watch.open,
         )
         served = None if table is None else app.App(table, admissions[0], expose=expose)
         for each in admissions:
@@ -196,6 +204,7 @@ def _serve(
             async with asyncio.TaskGroup() as group:
                 group.create_task(shown.renew_forever())
                 group.create_task(_note_forever(notary, options.audit_heads_every_s))
+                group.create_task(watch.forever())
 
         server.run_all(list(zip(servers, where, bound, strict=True)), beside)
     _note(notary)

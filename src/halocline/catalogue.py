@@ -573,6 +573,21 @@ CATALOGUE: dict[str, Entry] = {
         "It is no hub's backup, a file of it is missing or damaged, or a newer Halocline made it.",
         "Take another backup; `halocline hub backup` makes them.",
     ),
+    "HAL-763": Entry(
+        "An alert webhook that cannot be used",
+        "The URL or the secret of the webhook is missing, too weak, or would send alerts in the clear.",
+        "Give `--alert-webhook https://…` and `--alert-secret env:NAME` or `file:PATH`, as the message says.",
+    ),
+    "HAL-764": Entry(
+        "An alert message was not taken",
+        "The receiver of the alert webhook is away or refuses; the hub tries again for a day.",
+        "Look at the receiver. What is open now is in `halocline alert list`.",
+    ),
+    "HAL-765": Entry(
+        "A form from another site",
+        "What was posted to the hub's page does not come from that page: a browser said so, or said nothing.",
+        "Open the hub's page itself, and sign in there; programs take the /v1 routes with a bearer token.",
+    ),
     "HAL-770": Entry(
         "A cloud model elsewhere that the hub cannot reach",
         "The server behind --cloud-model NAME=URL did not tell what its model takes when the hub started.",

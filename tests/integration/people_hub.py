@@ -35,7 +35,9 @@ class Running(NamedTuple):
 
 
 @contextlib.contextmanager
-def people_hub(folder: Path, *, clock: Callable[[], float] = time.time) -> Iterator[Running]:
+def people_hub(
+    folder: Path, *, clock: Callable[[], float] = time.time, alerts: Callable[[], list] = list
+) -> Iterator[Running]:
     """A hub until the block ends."""
     mine = authority(folder, "hub")
     store = open_store(str(folder / "hub.db"), "test")
@@ -53,6 +55,7 @@ def people_hub(folder: Path, *, clock: Callable[[], float] = time.time) -> Itera
         join_url="https://localhost:8445",
         database="sqlite",
         models=("cloud",),
+        alerts=alerts,
     )
     admission = Admission(max_queue=64, max_body_bytes=1 << 16, max_held_bytes=1 << 20)
     admission.ready = True

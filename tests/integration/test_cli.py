@@ -25,12 +25,13 @@ from halocline.wire.policy_file import PolicyFile, write_policy
 
 LABELS = ["cat", "dog", "ox", "yak"]
 # serve and demo end otherwise; those of data get and init are run by test_data_get and test_init, and
-# those about a hub by test_people_commands, test_audit_commands, test_device_commands, test_device_channel.
+# those about a hub by test_people_commands, test_audit_commands, test_device_commands, test_alert_messages
+# and test_device_channel.
 ENDING = [
     each
     for each in (*COMMANDS, *ALIASES)
     if each not in {"serve", "demo", "data get", "init", "login", "whoami"}
-    and each.split()[0] not in {"agent", "audit", "hub", "device", "user", "token"}
+    and each.split()[0] not in {"agent", "alert", "audit", "hub", "device", "user", "token"}
 ]
 
 

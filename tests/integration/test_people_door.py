@@ -133,7 +133,6 @@ def test_every_route_is_open_for_those_with_its_right_alone(ask, held, method, p
         "/v1/twin",
         "/v1/join",
         "/v1/people/a%2fb/remove",
-        "/",
     ],
 )
 def test_what_is_no_route_is_not_there(ask, admin, path):

@@ -42,6 +42,7 @@ COMMANDS = (
     "device set",
     "device revoke",
     "device wait",
+    "alert list",
     "user add",
     "user list",
     "user remove",
@@ -66,6 +67,7 @@ ALIASES = {"tune": "policy tune", "evaluate": "policy evaluate"}
 _ABOUT = "Hybrid edge-cloud AI: a small model on the device, a larger one elsewhere, one loop between them."
 _EVERYWHERE = "Every command has --help with an example, and takes --debug to show where an error arose."
 _GROUPS = {
+    "alert": "See what is wrong at a hub.",
     "agent": "Join this device to a hub, and serve its models here.",
     "audit": "See, take away and check the log of who did what at a hub.",
     "data": "Get public sets, and look at your own.",

@@ -9,7 +9,9 @@ import msgspec
 from cyclopts import Parameter
 
 from halocline.errors import Rejected
-from halocline.fleet import DEVICE_ID, NAME, Device, ReportState, Twin
+from halocline.fleet import DEVICE_ID, NAME, Twin
+from halocline.hub.saying import labels_said as labels_said
+from halocline.hub.saying import twin_said as twin_said
 
 if TYPE_CHECKING:
     from halocline.adapters.http.people import PeopleDoor
@@ -85,23 +87,6 @@ def contact(reply: "DeviceReply") -> str:
     from halocline.cli.durations import said
 
     return "never" if reply.silent_s is None else f"{said(reply.silent_s)} ago"
-
-
-def labels_said(device: Device) -> str:
-    """A device's labels, as they are written."""
-    return " ".join(f"{name}={value}" for name, value in sorted(device.labels.items()))
-
-
-def twin_said(twin: Twin) -> str:
-    """Whether the device does what is desired of it."""
-    desired, reported = twin.desired.generation, twin.reported
-    if reported is None:
-        return "nothing reported" if desired == 0 else f"{desired} wanted"
-    if reported.generation < desired:
-        return f"{desired} wanted, {reported.generation} reported"
-    if reported.state is ReportState.REFUSED:
-        return f"{desired} refused: {reported.reason}"
-    return f"{desired} applied" if desired else "as its file says"
 
 
 def print_device(reply: "DeviceReply") -> None:

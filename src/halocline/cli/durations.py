@@ -4,6 +4,9 @@ import re
 from typing import Final
 
 from halocline.errors import Rejected
+from halocline.hub.saying import duration_said as said
+
+__all__ = ["read_duration", "said"]
 
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _WRITTEN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|[smhdw])")
@@ -18,11 +21,3 @@ def read_duration(flag: str, text: str) -> float:
             "HAL-757", f"{flag} is a duration such as 30s, 10m, 1h or 30d, got {text[:40]!r}{hint}"
         )
     return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
-
-
-def said(value_s: float) -> str:
-    """A duration by its largest unit: 40 s, 12 min, 3 h, 9 d."""
-    for unit_s, unit in ((86_400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if value_s >= 2 * unit_s:
-            return f"{value_s / unit_s:.0f} {unit}"
-    return f"{max(value_s, 0):.0f} s"

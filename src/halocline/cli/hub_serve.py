@@ -21,6 +21,8 @@ def serve(
     cloud_model: Several = None,
     cloud_deadline_s: float = 10.0,
     ca_passphrase: str | None = None,
+    alert_webhook: str | None = None,
+    alert_secret: str | None = None,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
     drain_s: float = 30.0,
@@ -62,6 +64,12 @@ def serve(
         Seconds that a model behind a URL may take to answer.
     ca_passphrase
         What the authority's keys are encrypted with, env:NAME or file:PATH, instead of a file made here.
+    alert_webhook
+        A URL that gets a signed message for each alert that opens or closes: a device is silent or cloned,
+        the hub's disk is nearly full. https://, or http:// on this machine.
+    alert_secret
+        What those messages are signed with (HMAC-SHA256 of Halocline-Timestamp, a dot and the body, in
+        Halocline-Signature), env:NAME or file:PATH.
     joins_per_s
         How often one address may try to join, in the long run.
     max_connections
@@ -91,6 +99,8 @@ def serve(
             cloud_models=tuple(cloud_model or ()),
             cloud_deadline_s=cloud_deadline_s,
             ca_passphrase=ca_passphrase,
+            alert_webhook=alert_webhook,
+            alert_secret=alert_secret,
             joins_per_s=joins_per_s,
             max_connections=max_connections,
             drain_s=drain_s,

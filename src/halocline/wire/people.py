@@ -2,6 +2,7 @@
 
 import msgspec
 
+from halocline.decide.alerts import Alert
 from halocline.fleet import Device, Link, Person, Role, Settings, Token, Twin
 
 
@@ -93,6 +94,13 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     """`sha256:…` of the root authority's certificate."""
     models: list[str]
     """The cloud models that devices are served."""
+    version: int = 1
+
+
+class AlertsReply(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/alerts: what is open, the oldest first."""
+
+    alerts: list[Alert]
     version: int = 1
 
 

@@ -110,6 +110,10 @@ class PeopleDoor:
         request = people.ReasonRequest(reason=reason)
         return self._send("POST", f"/v1/tokens/{digest}/revoke", request, people.TokenReply)
 
+    def alerts(self) -> people.AlertsReply:
+        """What is wrong now."""
+        return self._get("/v1/alerts", people.AlertsReply)
+
     def audit(
         self, *, since_s: float | None = None, actor: str = "", about: str = ""
     ) -> Iterator[tuple[str, list[Link]]]:

@@ -1,9 +1,10 @@
 """What all doors of one hub share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from halocline.decide.alerts import Alert
 from halocline.hub.authority import Authority
 from halocline.hub.joining import JoinRules
 from halocline.hub.store import Store
@@ -24,4 +25,6 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     """`sqlite` or `postgresql`."""
     models: tuple[str, ...]
     """The cloud models that devices are served."""
+    alerts: Callable[[], Sequence[Alert]] = tuple
+    """What is open, the oldest first."""
     rules: JoinRules = JoinRules()

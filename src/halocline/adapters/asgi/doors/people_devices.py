@@ -27,14 +27,14 @@ def list_devices(hub: Hub, person: Person, call: Call) -> Answer:
     states = {_state(text) for text in call.query.get("state", [])}
     with hub.store.look() as tx:
         found = tx.devices(labels=labels, silent_since_s=None if silent_s is None else now_s - silent_s)
-        shown = [_shown(tx, device, now_s) for device in found if not states or device.state in states]
-    return reply(people.DevicesReply(devices=shown))
+        devices = [shown(tx, device, now_s) for device in found if not states or device.state in states]
+    return reply(people.DevicesReply(devices=devices))
 
 
 def show_device(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/devices/{device}"""
     with hub.store.look() as tx:
-        return reply(_shown(tx, twins.visible(tx, person, call.named[0]), hub.clock()))
+        return reply(shown(tx, twins.visible(tx, person, call.named[0]), hub.clock()))
 
 
 def label_device(hub: Hub, person: Person, call: Call) -> Answer:
@@ -74,7 +74,8 @@ def actor_of(person: Person) -> str:
     return f"person:{person.name}"
 
 
-def _shown(tx: Transaction, device: Device, now_s: float) -> people.DeviceReply:
+def shown(tx: Transaction, device: Device, now_s: float) -> people.DeviceReply:
+    """A device with its twin and the age of its last contact."""
     silent_s = None if device.seen_s is None else max(0.0, now_s - device.seen_s)
     return people.DeviceReply(device=device, twin=tx.twin(device.id), silent_s=silent_s)
 

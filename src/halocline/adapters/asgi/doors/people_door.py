@@ -8,6 +8,7 @@ from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors import people_devices, people_standing
 from halocline.adapters.asgi.doors.door import Call, Door, Route
 from halocline.adapters.asgi.doors.hub import Hub
+from halocline.adapters.asgi.doors.page_routes import Page
 from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES
 from halocline.adapters.asgi.doors.sign_in import Caller, SignIns
 from halocline.decide.rights import Action
@@ -26,6 +27,7 @@ FLEET_ROUTES: Final[tuple[tuple[str, str, Action, _ForPerson], ...]] = (
     ("PUT", "/v1/devices/{device}/labels", Action.DEVICE_LABEL, people_devices.label_device),
     ("PUT", "/v1/devices/{device}/desired", Action.DEVICE_SET, people_devices.set_device),
     ("POST", "/v1/devices/{device}/revoke", Action.DEVICE_REVOKE, people_standing.revoke_device),
+    ("GET", "/v1/alerts", Action.DEVICE_SEE, people_standing.alerts),
     ("GET", "/v1/audit", Action.AUDIT_SEE, people_standing.audit),
 )
 """Method, path, the right that it takes, and who answers; those about people stand in PEOPLE_ROUTES."""
@@ -41,7 +43,7 @@ def people_door(
         Route(method, path, _guarded(hub, sign_ins, action, handler))
         for method, path, action, handler in (*fleet, *PEOPLE_ROUTES)
     ]
-    return Door(routes, admission, executor, knock=knock)
+    return Door([*routes, *Page(hub, sign_ins).routes()], admission, executor, knock=knock)
 
 
 def _guarded(

@@ -10,12 +10,14 @@ from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
 from halocline.adapters.asgi.doors.people_devices import actor_of, show_device
+from halocline.decide.alerts import Alert
 from halocline.decide.rights import SITE, Action
 from halocline.errors import Rejected
 from halocline.fleet import DeviceState, Person
 from halocline.hub import audit as hub_audit
 from halocline.hub import joining, twins
 from halocline.hub import people as hub_people
+from halocline.hub.alerting import alerts_for
 from halocline.wire import channel
 from halocline.wire import people as wire
 from halocline.wire.invite import Invitation, encode_invite
@@ -86,6 +88,20 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
             models=list(hub.models),
         )
     )
+
+
+def alerts(hub: Hub, person: Person, call: Call) -> Answer:
+    """GET /v1/alerts"""
+    return reply(wire.AlertsReply(alerts=seen_alerts(hub, person)))
+
+
+def seen_alerts(hub: Hub, person: Person) -> list[Alert]:
+    """The open alerts that this person may know of."""
+    found = hub.alerts()
+    if not person.site:
+        return alerts_for(person, found, ())
+    with hub.store.look() as tx:
+        return alerts_for(person, found, tx.devices(labels={SITE: person.site}))
 
 
 def audit(hub: Hub, person: Person, call: Call) -> Answer:

@@ -1,0 +1,33 @@
+"""halocline alert list: list what is wrong at a hub now."""
+
+from halocline.cli.output import Json, print_json, print_table
+
+
+def list(*, hub: str | None = None, json: Json = False) -> int:  # noqa: A001 - named as its command
+    """List what is wrong at a hub now: silent devices, clones, a disk that is nearly full.
+
+    Examples
+    --------
+    halocline alert list
+
+    Parameters
+    ----------
+    hub
+        Another hub than the one signed in to last: its name or URL.
+    json
+        Print one JSON object on stdout and nothing else.
+    """
+    from halocline.cli.at_hub import moment, open_hub, plain
+
+    with open_hub(hub) as opened:
+        told = opened.alerts()
+    if json:
+        print_json(plain(told))
+    elif not told.alerts:
+        print("nothing is wrong")
+    else:
+        print_table(
+            ["since", "alert", "cause", "what to do"],
+            [[moment(each.since_s), str(each.kind), each.cause, each.todo] for each in told.alerts],
+        )
+    return 0
