@@ -435,7 +435,7 @@ CATALOGUE: dict[str, Entry] = {
     "HAL-728": Entry(
         "A configuration of an agent that cannot be used",
         "The file is not there, is no TOML, has an unknown key, or a value of another kind or out of range.",
-        "Put right what the message names; see: halocline agent config --example",
+        "Put right what the message names; halocline agent config --example prints a file to start from.",
     ),
     "HAL-729": Entry(
         "Not a program of this machine",
