@@ -8,6 +8,8 @@ from halocline.adapters.asgi.answers import Answer, Receive, Scope, Send, failur
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_NOT_HERE = "HAL-729"
+_NO_TOKEN = "HAL-730"  # noqa: S105 - a code
 _OPEN = "/v2/health/live"
 """Whether the program runs is told without a token: whoever supervises it has none."""
 
@@ -48,7 +50,7 @@ class LocalGuard:
                 return failure(
                     403,
                     "the request has an Origin: it comes from a web page, and this is for programs of this "
-                    "machine alone. Ask without a browser [HAL-729]",
+                    f"machine alone. Ask without a browser [{_NOT_HERE}]",
                 )
             if name == b"host":
                 hosts.append(value)
@@ -57,12 +59,12 @@ class LocalGuard:
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             seen = hosts[0][:80].decode("latin-1") if hosts else "none"
             expected = b", ".join(sorted(self._hosts)).decode()
-            return failure(403, f"Host must be one of {expected}, got {seen!r} [HAL-729]")
+            return failure(403, f"Host must be one of {expected}, got {seen!r} [{_NOT_HERE}]")
         if scope["path"] != _OPEN and not self._is_known(given):
             return failure(
                 401,
                 "a token is needed: Authorization: Bearer TOKEN, as in local.token of the agent's state "
-                "folder [HAL-730]",
+                f"folder [{_NO_TOKEN}]",
                 (b"www-authenticate", b"Bearer"),
             )
         return None
