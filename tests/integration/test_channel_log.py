@@ -49,7 +49,7 @@ def test_a_hub_that_is_away_is_told_once_and_that_it_is_back(
 
 
 def test_what_the_hub_set_is_told_with_what_became_of_it(
-    hub: DeviceHub, state: Path, log: pytest.LogCaptureFixture
+    hub: DeviceHub, state: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     join(hub, state)
     with Agent(state) as agent:
@@ -57,7 +57,7 @@ def test_what_the_hub_set_is_told_with_what_became_of_it(
         agent.step()
         agent.step()
         assert log.messages == ["the settings of generation 1 are in force"]
-        agent.models.apply = lambda _: "no model 'egde' is served here"  # type: ignore[method-assign]
+        monkeypatch.setattr(agent.models, "apply", lambda _: "no model 'egde' is served here")
         hub.set(models={"edge": ModelSettings(threshold=0.8)})
         agent.step()
         assert log.messages[1] == "the settings of generation 2 are refused: no model 'egde' is served here"

@@ -1,5 +1,6 @@
 """A first start that fails or is killed leaves a hub that its admin can still get into, and is told how."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -37,13 +38,19 @@ def test_a_start_killed_before_the_token_was_kept_makes_another_at_the_next(tmp_
         assert folder.admin_token.read_text().startswith("hct_")
 
 
+@contextlib.contextmanager
 def started(folder, *more):
     command = [sys.executable, "-m", "halocline", "hub", "serve", "--state", str(folder / "hub")]
     doors = [f"--{door}-port" for door in ("device", "people", "join")]
     ports = [word for door in doors if door not in more for word in (door, "0")]
-    log = (folder / "log").open("w+")
     environment = {**os.environ, "HALOCLINE_CONFIG": str(folder / "config")}
-    return subprocess.Popen([*command, *ports, *more], stdout=log, stderr=log, env=environment)
+    with (folder / "log").open("w+") as log:
+        hub = subprocess.Popen([*command, *ports, *more], stdout=log, stderr=log, env=environment)
+    try:
+        yield hub
+    finally:
+        hub.kill()  # also where a test failed
+        hub.wait()
 
 
 def test_what_to_do_next_is_told_until_a_device_has_joined(tmp_path):

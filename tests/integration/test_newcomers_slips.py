@@ -88,6 +88,18 @@ def test_agent_config_takes_the_file_as_agent_run_does(tmp_path: Path, terminal:
     assert terminal.says("agent", "config", str(tmp_path / "edge.toml")) == named
 
 
+def test_a_configuration_that_is_checked_can_be_run(tmp_path: Path, terminal: Terminal) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text(FILE)
+    said = terminal.fails(WRONG_USE, "agent", "config", str(file), "--check")
+    assert f"model.edge.edge: {tmp_path / 'edge.onnx'} does not exist" in said
+    (tmp_path / "edge.onnx").touch()
+    terminal.says("agent", "config", str(file), "--check")
+    file.write_text('[agent]\nlisten = "0.0.0.0:8600"' + FILE)
+    said = terminal.fails(WRONG_USE, "agent", "config", str(file), "--check")
+    assert f"{file}: agent.listen must be unix:PATH or 127.0.0.1:PORT" in said
+
+
 @pytest.mark.parametrize(
     ("flags", "meant"),
     [(["--ttl", "0s"], "--ttl"), (["--ttl", "4000d"], "366 d"), (["--uses", "0"], "--uses")],

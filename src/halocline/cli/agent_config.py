@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from halocline.cli.output import Json, print_json, print_table
+from halocline.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from halocline.wire.agent_file import AgentConfig
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -32,7 +36,7 @@ def config(
     config
         The configuration, TOML.
     check
-        Say nothing where it is right.
+        Say nothing where it is right and its files are there.
     example
         Print a commented configuration with every key, to start from.
     json
@@ -45,6 +49,7 @@ def config(
         return 0
     read = read_agent_file(config, os.environ)
     if check:
+        _check_files(read)
         return 0
     lines = list(told(read))
     if json:
@@ -55,3 +60,12 @@ def config(
         [(name, "not set" if value in (None, "") else str(value), source) for name, value, source in lines],
     )
     return 0
+
+
+def _check_files(config: "AgentConfig") -> None:
+    """Raise Misconfigured (HAL-728) for a file that is named and not there."""
+    for model, read in config.models.items():
+        for key in ("edge", "cloud", "policy", "labels"):
+            named = getattr(read, key)
+            if named and "://" not in named and not named.startswith("hub:") and not Path(named).exists():
+                raise Misconfigured("HAL-728", f"model.{model}.{key}: {named} does not exist")

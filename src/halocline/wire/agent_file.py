@@ -78,6 +78,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
 
 
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 AGENT_KEYS: Final = {
     "listen": Key(
         kind=str,
@@ -181,6 +182,7 @@ def _made(found: dict[str, Any], environment: dict[str, str], folder: Path) -> A
     values: dict[str, Any] = {}
     for table, keys in tables.items():
         values |= _table(table, _as_table(table, found.get(table, {})), keys, environment, sources)
+    _check_listen(values.get("listen", ""), sources)
     models = {}
     for name, table in _as_table("model", found.get("model", {})).items():
         at = f"model.{name}"
@@ -193,6 +195,18 @@ def _made(found: dict[str, Any], environment: dict[str, str], folder: Path) -> A
     if not models:
         raise Misconfigured("HAL-728", 'it names no model. Add one: [model.NAME] with edge = "model.onnx"')
     return AgentConfig(models=models, sources=sources, **values)
+
+
+def _check_listen(listen: str, sources: Mapping[str, str]) -> None:
+    host, _, port = listen.rpartition(":")
+    is_here = host in LOOPBACK and port.isdecimal() and int(port) <= 65_535
+    if listen and not is_here and listen.partition(":")[0] != "unix":
+        source = sources.get("agent.listen", "file")
+        raise Misconfigured(
+            "HAL-728",
+            f"{'agent.listen' if source == 'file' else source} must be unix:PATH or 127.0.0.1:PORT, no "
+            f"address of other machines, got {listen!r}",
+        )
 
 
 def _model(at: str, read: dict[str, Any], folder: Path) -> ModelConfig:
