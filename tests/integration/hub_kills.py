@@ -27,6 +27,8 @@ POINTS: Final = tuple(f"{step}.{phase}" for step in STEPS for phase in PHASES)
 ANY_TIME: Final = "any time"
 LONGEST_S: Final = 0.4
 """A kill at any time comes so long after the first step at the latest."""
+OTHERS: Final = 4
+"""So many older devices come back beside the newest after each kill; the observer looks at all of them."""
 
 
 class Tally(msgspec.Struct):
@@ -133,8 +135,10 @@ class Campaign:
         told.reported = desired.generation
 
     def _come_back(self) -> bool:
-        """Each device goes on where it was, by itself; whether one cannot."""
-        for path, told in self._told.items():
+        """The newest device and some others go on where they were, by themselves; whether one cannot."""
+        newest, *others = reversed(self._told)
+        for path in (newest, *self._rng.sample(others, min(len(others), OTHERS))):
+            told = self._told[path]
             try:
                 with device(path) as folder:
                     if folder.identity() is None:
