@@ -19,6 +19,7 @@ from halocline.fleet import (
 )
 from halocline.hub import clones
 from halocline.hub.naming import check_name
+from halocline.hub.starts import Starts
 from halocline.hub.store import Store, Transaction
 
 MAX_COUNT: Final = 2**31 - 1
@@ -139,6 +140,22 @@ def report(store: Store, device_id: str, reported: Reported, *, now_s: float) ->
                 )
             )
     return kept
+
+
+def hear(store: Store, starts: Starts, device: Device, boot: int, start: str, *, now_s: float) -> None:
+    """Note which start of a device asks, and a clone where two take turns. Raises Rejected (HAL-101)."""
+    if boot > MAX_COUNT:
+        raise Rejected("HAL-101", f"boot must be in [0, {MAX_COUNT}], got {boot}")
+    is_two = starts.comes_again(device.id, start)
+    if not is_two and boot == device.boot:
+        return  # by far the most: nothing is written
+    with store.change() as tx:
+        known = present(tx, device.id)
+        if is_two:
+            clones.note(tx, known, f"two starts with boot counter {boot} take turns", now_s=now_s)
+        else:
+            clones.check_boot(tx, known, boot, now_s=now_s)
+        tx.touch(device.id, seen_s=now_s, boot=boot)
 
 
 def present(tx: Transaction, device_id: str) -> Device:

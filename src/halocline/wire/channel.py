@@ -1,5 +1,6 @@
 """The messages between a device and the hub, JSON; unknown fields are passed over, sizes are bounded."""
 
+import re
 from typing import Final, TypeVar
 
 import msgspec
@@ -9,6 +10,10 @@ from halocline.fleet import Desired, Facts, Reported
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 """The largest message of this channel; a certificate request has 500."""
+
+START_HEADER: Final = "halocline-start"
+"""With GET /v1/twin: the device's boot counter and its start, as in `7-3f9a1c2e`."""
+_START: Final = re.compile(r"([0-9]{1,10})-([0-9a-f]{8})")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -101,3 +106,16 @@ def decode(data: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise Rejected("HAL-701", f"no {kind.__name__}: {str(error)[:200]}") from None
+
+
+def encode_start(boot: int, start: str) -> str:
+    """The header's value."""
+    return f"{boot}-{start}"
+
+
+def decode_start(text: str) -> tuple[int, str]:
+    """Boot counter and start. Raises Rejected (HAL-701)."""
+    found = _START.fullmatch(text)
+    if found is None:
+        raise Rejected("HAL-701", f"{START_HEADER} must be BOOT-START, as in 7-3f9a1c2e, got {text[:40]!r}")
+    return int(found[1]), found[2]

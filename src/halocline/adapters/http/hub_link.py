@@ -1,5 +1,6 @@
 """A device's hub behind two doors: the channel by its certificate, the joining door by its key."""
 
+import secrets
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -16,6 +17,7 @@ from halocline.decide.trusted_time import TrustedTime, believed, passed, told
 from halocline.errors import Misconfigured, Transient
 from halocline.fleet import Desired, Reported
 from halocline.wire.channel import (
+    START_HEADER,
     JoinReply,
     NonceReply,
     RejoinRequest,
@@ -24,6 +26,7 @@ from halocline.wire.channel import (
     TwinReply,
     decode,
     encode,
+    encode_start,
 )
 
 TIME_KEPT_S: Final = 600.0
@@ -49,6 +52,8 @@ class HubLink:
         self._timeout_s = timeout_s
         self._clock_s = clock_s
         self._steady_s = steady_s
+        self._start = secrets.token_hex(4)
+        """Tells this start from those of a copy of the folder, whose boot counter may be the same."""
         self._lock = threading.Lock()
         self._is_closed = False
         self._doors: set[Door] = set()
@@ -59,7 +64,9 @@ class HubLink:
 
     def desired(self, generation: int | None) -> Desired | None:
         """What the hub wants; None where that is this generation still."""
-        headers = {} if generation is None else {"If-None-Match": f'"{generation}"'}
+        headers = {START_HEADER: encode_start(self._folder.memory.boot, self._start)}
+        if generation is not None:
+            headers["If-None-Match"] = f'"{generation}"'
         asked = self._ask("GET", "/v1/twin", headers=headers)
         if asked.status == 304:
             return None

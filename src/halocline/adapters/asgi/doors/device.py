@@ -15,6 +15,7 @@ from halocline.adapters.certificates.facts import read_certificate
 from halocline.errors import Untrusted
 from halocline.fleet import Device
 from halocline.hub import joining, twins
+from halocline.hub.starts import Starts
 from halocline.serving.admission import Admission
 from halocline.wire import channel
 
@@ -29,6 +30,7 @@ class DeviceDoor:
         self._executor = executor
         self._models = models
         self._repeats = joining.Repeats()
+        self._starts = Starts()
         self._door = Door(
             [
                 Route("GET", "/v1/twin", self._admitted(self._twin)),
@@ -67,6 +69,10 @@ class DeviceDoor:
 
     def _twin(self, device: Device, call: Call) -> Answer:
         """GET /v1/twin"""
+        started = call.headers.get(channel.START_HEADER)
+        if started is not None:
+            boot, start = channel.decode_start(started)
+            twins.hear(self._hub.store, self._starts, device, boot, start, now_s=self._hub.clock())
         with self._hub.store.look() as tx:
             desired = tx.twin(device.id).desired
         tag = (b"etag", twins.etag(desired.generation).encode())
