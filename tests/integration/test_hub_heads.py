@@ -5,7 +5,6 @@ import stat
 from pathlib import Path
 
 import msgspec
-import pytest
 from hub_process import hub_process
 
 from halocline.adapters.audit_heads import HeadFolder, HeadKey, is_signed, read_heads, read_public
@@ -45,21 +44,20 @@ def test_a_head_is_kept_at_the_start_and_at_the_end_and_its_key_is_not_in_the_da
         assert read_public(state / "audit.pub") == key
 
 
-def test_a_log_that_is_not_what_the_last_head_pins_is_told_at_the_start(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_log_that_is_not_what_the_last_head_pins_is_told_at_the_start(tmp_path: Path) -> None:
     state = tmp_path / "hub"
     for _ in range(2):
-        with hub_process(state):
+        with hub_process(state) as hub:
             pass
-    assert "audit log" not in capfd.readouterr().err
+    assert "audit log" not in hub.log.read_text(encoding="utf-8")
     (kept,) = read_heads([state / "heads"])
     ahead = msgspec.structs.replace(kept.head, number=kept.head.number + 1)
     file = HeadFolder(state / "heads").put(HeadKey.read(state / "audit.key").sign(ahead))
     with hub_process(state):
         pass
-    assert "the audit log is not the one whose entry 2 was pinned" in capfd.readouterr().err
+    told = hub.log.read_text(encoding="utf-8")
+    assert "the audit log is not the one whose entry 2 was pinned" in told
     file.write_bytes(b"damaged")
     with hub_process(state):
         pass
-    assert "could not be compared with its last head" in capfd.readouterr().err
+    assert "could not be compared with its last head" in hub.log.read_text(encoding="utf-8")
