@@ -1,7 +1,5 @@
 """Write an audit log as JSON lines, an entry a line with its place in the chain, and read it back."""
 
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -10,6 +8,7 @@ import msgspec
 
 from halocline.errors import Misconfigured, Rejected
 from halocline.fleet import Link
+from halocline.whole_files import write_parts
 
 _LONGEST_BYTES: Final = 1 << 20
 
@@ -17,19 +16,15 @@ _LONGEST_BYTES: Final = 1 << 20
 def write_log(path: Path, links: Iterable[Link]) -> int:
     """Put the whole log there, or nothing; how many entries. Raises Misconfigured (HAL-103)."""
     count = 0
+
+    def lines() -> Iterator[bytes]:
+        nonlocal count
+        for link in links:
+            count += 1
+            yield msgspec.json.encode(link) + b"\n"
+
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for link in links:
-                    file.write(msgspec.json.encode(link) + b"\n")
-                    count += 1
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_parts(path, lines())
     except OSError as error:
         raise Misconfigured("HAL-103", f"{path} cannot be written: {error.strerror or error}") from None
     return count

@@ -1,7 +1,6 @@
 """Sign heads of an audit log with Ed25519, keep them as files, and read them back checked."""
 
 import hashlib
-import os
 import re
 import tempfile
 from collections.abc import Iterable
@@ -22,11 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from halocline.decide.audit_chain import Head
 from halocline.errors import Misconfigured, Rejected
+from halocline.whole_files import PUBLIC, write_file
 
 _MEANS: Final = b"halocline audit head 1\n"
 """Before what is signed: a signature by this key over anything else is none over a head."""
-_READABLE: Final = 0o644
-"""A head holds a digest alone, and is there to be looked at by others than the hub."""
 _LARGEST_BYTES: Final = 65_536
 
 
@@ -106,17 +104,7 @@ class HeadFolder:
         path = self.path / f"{head.chain}-{head.number:012d}-{short}.json"
         data = msgspec.json.format(msgspec.json.encode(signed), indent=1) + b"\n"
         try:
-            handle, name = tempfile.mkstemp(dir=self.path, prefix=".head.")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    os.fchmod(file.fileno(), _READABLE)
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_file(path, data, PUBLIC)
         except OSError as error:
             raise self._unusable(error) from None
         return path

@@ -20,9 +20,9 @@ from halocline.adapters.backup.manifest import (
     SUFFIX,
     Manifest,
     digest_of,
-    sync,
 )
 from halocline.errors import Misconfigured
+from halocline.whole_files import sync
 
 _NOT_KEPT: Final = {"lock", "starting.lock", "server.pem"}
 """Made anew at each start."""

@@ -1,7 +1,6 @@
 """What a backup holds: the names of its files with their digests, and when it was made."""
 
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -43,12 +42,3 @@ def digest_of(path: Path) -> str:
     """`sha256:…` of a file."""
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-def sync(path: Path) -> None:
-    """A file or folder is on its disk from here on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,10 +18,10 @@ from halocline.adapters.backup.manifest import (
     VERSION,
     Manifest,
     digest_of,
-    sync,
 )
 from halocline.adapters.sql.restored import mark_restored
 from halocline.errors import Misconfigured
+from halocline.whole_files import sync
 
 _PUBLIC: Final = {"ca.pem", "audit.pub"}
 _CHAIN: Final = "hub"
