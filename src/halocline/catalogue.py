@@ -608,4 +608,9 @@ CATALOGUE: dict[str, Entry] = {
         "Devices ask for a cloud model by a name, and a URL alone gives it none.",
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
+    "HAL-780": Entry(
+        "Where a hub is reached, given in another form",
+        "--device-url, --people-url and --join-url are told to others as they are; no client could use this.",
+        "Write https://HOST:PORT, as others reach that door.",
+    ),
 }
