@@ -41,6 +41,7 @@ COMMANDS = (
     "device label",
     "device set",
     "device revoke",
+    "device replace",
     "device wait",
     "alert list",
     "user add",
