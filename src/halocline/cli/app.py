@@ -42,6 +42,7 @@ COMMANDS = (
     "device set",
     "device revoke",
     "device replace",
+    "device virtual",
     "device wait",
     "alert list",
     "user add",
