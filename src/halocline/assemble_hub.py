@@ -142,6 +142,7 @@ def _serve(
     from halocline.adapters.asgi.doors.hub import Hub
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
+    from halocline.adapters.asgi.handshakes import HandshakeWatch
     from halocline.adapters.prometheus import expose
     from halocline.assemble_alerts import AlertWatch, webhook_of
     from halocline.serving.admission import Admission
@@ -189,12 +190,15 @@ def _serve(
         )
         applications: tuple[tuple[server.Application, ssl.SSLContext], ...] = (
             (DeviceDoor(hub, admissions[0], pool, served), shown.for_devices),
-            (people_door(hub, admissions[1], pool), shown.for_others),
+            (people_door(hub, admissions[1], pool), shown.for_people),
             (
                 join_door(hub, admissions[2], pool, per_s=options.joins_per_s, burst=_JOIN_BURST),
-                shown.for_others,
+                shown.for_joining,
             ),
         )
+        handshakes = HandshakeWatch(store, hub.clock)
+        for door, (_, context) in zip(("device", "people", "join"), applications, strict=True):
+            handshakes.watch(context, door)
         servers = [
             server.Server(
                 application,
@@ -214,8 +218,10 @@ def _serve(
                 group.create_task(shown.renew_forever())
                 group.create_task(_note_forever(notary, options.audit_heads_every_s))
                 group.create_task(watch.forever())
+                group.create_task(handshakes.forever())
 
         server.run_all(list(zip(servers, where, bound, strict=True)), beside)
+        handshakes.write(is_last=True)
     _note(notary)
     abandoned = sum(each.abandoned for each in servers)
     if abandoned:
@@ -234,7 +240,8 @@ class _Shown:
         self._renews_s = 0.0
         self.for_devices = _context(authority.root_pem)
         """Asks a device for its certificate, and checks it against the root."""
-        self.for_others = _context(None)
+        self.for_people = _context(None)
+        self.for_joining = _context(None)
         self._renew()
 
     async def renew_forever(self) -> None:
@@ -250,7 +257,7 @@ class _Shown:
     def _renew(self) -> None:
         identity = self._authority.issue_server(self._names, now_s=time.time())
         self._folder.write(self._folder.server, (identity.chain + identity.key).encode())
-        for context in (self.for_devices, self.for_others):
+        for context in (self.for_devices, self.for_people, self.for_joining):
             context.load_cert_chain(self._folder.server)
         self._renews_s = (identity.not_before_s + identity.not_after_s) / 2
 
