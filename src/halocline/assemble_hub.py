@@ -65,6 +65,8 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where alerts are sent."""
     alert_secret: str | None = None
     """A reference, env:NAME or file:PATH."""
+    require_reason: bool = False
+    """Whether people must say why they change something."""
     joins_per_s: float = 20.0
     max_connections: int = 8192
     drain_s: float = 30.0
@@ -172,6 +174,7 @@ def _serve(
             database=store.kind,
             models=tuple(table.names) if table is not None else (),
             alerts=watch.open,
+            requires_reason=options.require_reason,
         )
         served = None if table is None else app.App(table, admissions[0], expose=expose)
         for each in admissions:
