@@ -588,6 +588,11 @@ CATALOGUE: dict[str, Entry] = {
         "What was posted to the hub's page does not come from that page: a browser said so, or said nothing.",
         "Open the hub's page itself, and sign in there; programs take the /v1 routes with a bearer token.",
     ),
+    "HAL-785": Entry(
+        "A change without a reason",
+        "The owner of this hub wants to know why: it was started with --require-reason.",
+        "Say why in a few words for the audit log: --reason TEXT.",
+    ),
     "HAL-770": Entry(
         "A cloud model elsewhere that the hub cannot reach",
         "The server behind --cloud-model NAME=URL did not tell what its model takes when the hub started.",

@@ -126,6 +126,7 @@ def _serve(
             database=store.kind,
             models=tuple(table.names) if table is not None else (),
             alerts=watch.open,
+            requires_reason=options.require_reason,
         )
         served = None if table is None else app.App(table, admissions[0], expose=expose)
         for each in admissions:

@@ -18,6 +18,7 @@ class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
     uses: int = 1
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     serials: list[str] | None = None
+    reason: str = ""
 
 
 class InviteReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
         uses=asked.uses,
         labels=asked.labels,
         serials=asked.serials,
+        reason=asked.reason,
     )
     text = encode_invite(Invitation(url=hub.join_url, fingerprint=hub.authority.fingerprint, secret=secret))
     return reply(wire.InviteReply(invite=text, expires_s=made.expires_s, uses=made.uses), 201)
