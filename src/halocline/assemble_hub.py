@@ -10,7 +10,7 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import msgspec
 
@@ -56,6 +56,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     join_port: int = 8445
     names: tuple[str, ...] = ()
     """Host names and addresses by which others reach this machine; the first is told to devices."""
+    device_url: str | None = None
+    """Where devices are told that their door stands, if not at the first name and the port listened on."""
+    people_url: str | None = None
+    join_url: str | None = None
     cloud_models: tuple[str, ...] = ()
     """`NAME=PATH`, a path, or `NAME=URL` of a model on another server."""
     cloud_deadline_s: float = 10.0
@@ -74,12 +78,15 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     json: bool = False
 
 
-class _Doors(msgspec.Struct, frozen=True):
-    """The addresses of a hub's three doors."""
+_T = TypeVar("_T")
 
-    device: str
-    people: str
-    join: str
+
+class _Doors(msgspec.Struct, Generic[_T], frozen=True):
+    """Something of each of a hub's three doors."""
+
+    device: _T
+    people: _T
+    join: _T
 
 
 def serve(options: HubOptions) -> int:
@@ -135,12 +142,14 @@ def _serve(
     from halocline.adapters.asgi.doors.hub import Hub
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
+    from halocline.adapters.asgi.handshakes import HandshakeWatch
     from halocline.adapters.prometheus import expose
     from halocline.assemble_alerts import AlertWatch, webhook_of
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
-    names = _names(options)
+    public = _public(options)
+    names = _names(options, [host for _, host in public.values()])
     shown = _Shown(folder, authority, names)
     where = [
         # TLS comes as a context
@@ -157,7 +166,8 @@ def _serve(
     with contextlib.ExitStack() as open_now:
         models = _cloud_models(options, open_now)
         bound = [open_now.enter_context(listen.opened(each)) for each in where]
-        doors = _Doors(*(_url(names[0], each.getsockname()[1]) for each in bound))
+        listens = _Doors(*(each.getsockname()[1] for each in bound))
+        doors = _told(public, names[0], listens)
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
         webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
         table = open_now.enter_context(ModelTable(models)) if models else None
@@ -176,16 +186,19 @@ def _serve(
         for each in admissions:
             each.ready = True
         started = _Started(
-            options, folder, authority, doors, hub.models, is_new=is_new, doors_left=len(where)
+            options, folder, authority, doors, listens, hub.models, is_new=is_new, doors_left=len(where)
         )
         applications: tuple[tuple[server.Application, ssl.SSLContext], ...] = (
             (DeviceDoor(hub, admissions[0], pool, served), shown.for_devices),
-            (people_door(hub, admissions[1], pool), shown.for_others),
+            (people_door(hub, admissions[1], pool), shown.for_people),
             (
                 join_door(hub, admissions[2], pool, per_s=options.joins_per_s, burst=_JOIN_BURST),
-                shown.for_others,
+                shown.for_joining,
             ),
         )
+        handshakes = HandshakeWatch(store, hub.clock)
+        for door, (_, context) in zip(("device", "people", "join"), applications, strict=True):
+            handshakes.watch(context, door)
         servers = [
             server.Server(
                 application,
@@ -205,8 +218,10 @@ def _serve(
                 group.create_task(shown.renew_forever())
                 group.create_task(_note_forever(notary, options.audit_heads_every_s))
                 group.create_task(watch.forever())
+                group.create_task(handshakes.forever())
 
         server.run_all(list(zip(servers, where, bound, strict=True)), beside)
+        handshakes.write(is_last=True)
     _note(notary)
     abandoned = sum(each.abandoned for each in servers)
     if abandoned:
@@ -225,7 +240,8 @@ class _Shown:
         self._renews_s = 0.0
         self.for_devices = _context(authority.root_pem)
         """Asks a device for its certificate, and checks it against the root."""
-        self.for_others = _context(None)
+        self.for_people = _context(None)
+        self.for_joining = _context(None)
         self._renew()
 
     async def renew_forever(self) -> None:
@@ -241,7 +257,7 @@ class _Shown:
     def _renew(self) -> None:
         identity = self._authority.issue_server(self._names, now_s=time.time())
         self._folder.write(self._folder.server, (identity.chain + identity.key).encode())
-        for context in (self.for_devices, self.for_others):
+        for context in (self.for_devices, self.for_people, self.for_joining):
             context.load_cert_chain(self._folder.server)
         self._renews_s = (identity.not_before_s + identity.not_after_s) / 2
 
@@ -265,7 +281,8 @@ class _Started:
         options: HubOptions,
         folder: "HubFolder",
         authority: "CertificateAuthority",
-        doors: _Doors,
+        doors: "_Doors[str]",
+        listens: "_Doors[int]",
         models: tuple[str, ...],
         *,
         is_new: bool,
@@ -275,6 +292,7 @@ class _Started:
         self._folder = folder
         self._fingerprint = authority.fingerprint
         self._doors = doors
+        self._listens = listens
         self._models = models
         self._is_new = is_new
         self._left = doors_left
@@ -291,6 +309,7 @@ class _Started:
                 "version": 1,
                 "pid": os.getpid(),
                 "urls": self._doors,
+                "ports": self._listens,
                 "ca": str(self._folder.ca),
                 "fingerprint": self._fingerprint,
                 "models": self._models,
@@ -386,18 +405,32 @@ def _note(notary: "Notary") -> None:
         logging.error("no head of the audit log was kept: %s", error)
 
 
-def _names(options: HubOptions) -> list[str]:
+def _public(options: HubOptions) -> dict[str, tuple[str, str]]:
+    """By door, the URL that others are told and its host, where one was given. Raises HAL-780."""
+    from halocline.adapters.asgi.doors.public import read_public
+
+    given = {"device": options.device_url, "people": options.people_url, "join": options.join_url}
+    return {door: read_public(f"--{door}-url", url) for door, url in given.items() if url is not None}
+
+
+def _told(public: dict[str, tuple[str, str]], name: str, listens: _Doors[int]) -> _Doors[str]:
+    """Where others are told that the doors stand."""
+    from halocline.adapters.asgi.doors.public import url_at
+
+    def url(door: str, port: int) -> str:
+        return public[door][0] if door in public else url_at(name, port)
+
+    return _Doors(url("device", listens.device), url("people", listens.people), url("join", listens.join))
+
+
+def _names(options: HubOptions, public: list[str]) -> list[str]:
     """All by which this machine is reached, for its certificate; the first is told to devices."""
     first = [*options.names, *([] if options.host in _ANY_OR_OWN else [options.host])]
-    if not first and options.host in _ANY:
+    if not first and not public and options.host in _ANY:
         logging.warning(
             "--host %s without --name: devices on other machines are told to come to localhost", options.host
         )
-    return list(dict.fromkeys([*first, "localhost", "127.0.0.1", "::1"]))
-
-
-def _url(name: str, port: int) -> str:
-    return f"https://{f'[{name}]' if ':' in name else name}:{port}"
+    return list(dict.fromkeys([*first, "localhost", "127.0.0.1", "::1", *public]))
 
 
 def _cloud_models(options: HubOptions, open_now: contextlib.ExitStack) -> "list[OnnxModel | Elsewhere]":
@@ -437,7 +470,8 @@ def _named_url(given: str) -> tuple[str, str]:
 
 
 def _check(options: HubOptions) -> None:
-    """Raise Misconfigured (HAL-101) for a number out of its range."""
+    """Raise Misconfigured for a number out of its range (HAL-101) or a URL of another form (HAL-780)."""
+    _public(options)
     for name in ("device_port", "people_port", "join_port"):
         port = getattr(options, name)
         if not 0 <= port <= 65_535:

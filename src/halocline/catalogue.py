@@ -608,4 +608,14 @@ CATALOGUE: dict[str, Entry] = {
         "Devices ask for a cloud model by a name, and a URL alone gives it none.",
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
+    "HAL-776": Entry(
+        "A virtual device that cannot report",
+        "It has joined the hub, and the hub's door for devices did not take what it says of itself.",
+        "See that the door for devices can be reached from here, under the name that the hub gives devices.",
+    ),
+    "HAL-780": Entry(
+        "Where a hub is reached, given in another form",
+        "--device-url, --people-url and --join-url are told to others as they are; no client could use this.",
+        "Write https://HOST:PORT, as others reach that door.",
+    ),
 }

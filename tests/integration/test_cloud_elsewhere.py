@@ -1,6 +1,7 @@
 """A hub serves its devices a cloud model that is on another server, and says so where that is away."""
 
 import contextlib
+import json
 import subprocess
 import sys
 import time
@@ -37,14 +38,17 @@ def asked(identity: Identity, model: str) -> RemoteModel:
 
 def test_a_device_gets_the_other_servers_answer_under_the_hubs_name(tmp_path: Path) -> None:
     path = linear(tmp_path)
-    with serving(path) as cloud:
+    log = tmp_path / "access.jsonl"
+    with serving(path, access_log=str(log)) as cloud:
         url = f"gpu={cloud.url}/v2/models/linear"
         with HubProcess(tmp_path / "hub", *PORTS_0, "--cloud-model", url) as hub:
             identity = joined(hub, tmp_path / "dev")
             with asked(identity, "gpu") as model:
                 spec = model.wait_ready(30)
                 assert spec.ref.name == "gpu"
-                answer = model.infer({"x": ROWS})
+                answer = model.infer({"x": ROWS}, call_id="asked-7")
+                logged = [json.loads(line)["id"] for line in log.read_text().splitlines()]
+                assert logged == ["asked-7"], "the device's log can be held against the other server's"
                 (expected,) = hc.load(path).run({"x": ROWS})
                 np.testing.assert_allclose(answer.outputs["p"], expected, rtol=1e-6)
                 assert answer.model.name == "gpu"

@@ -18,6 +18,9 @@ def serve(
     people_port: int = 8444,
     join_port: int = 8445,
     name: Several = None,
+    device_url: str | None = None,
+    people_url: str | None = None,
+    join_url: str | None = None,
     cloud_model: Several = None,
     cloud_deadline_s: float = 10.0,
     ca_passphrase: str | None = None,
@@ -57,6 +60,13 @@ def serve(
     name
         A host name or address by which others reach this machine; may be given again, the first is told to
         devices.
+    device_url
+        Where devices are told to come, https://HOST:PORT, where that is not the name and port above: behind
+        a proxy that hands on TCP, or in a container. Its host is added to the hub's certificate.
+    people_url
+        The same of the door for people.
+    join_url
+        The same of the door for joining: what invites lead to.
     cloud_model
         NAME=PATH of an ONNX file that devices may ask, or NAME=URL of a model on any server of the Open
         Inference Protocol, as in gpu=https://HOST:PORT/v2/models/MODEL; may be given again.
@@ -96,6 +106,9 @@ def serve(
             people_port=people_port,
             join_port=join_port,
             names=tuple(name or ()),
+            device_url=device_url,
+            people_url=people_url,
+            join_url=join_url,
             cloud_models=tuple(cloud_model or ()),
             cloud_deadline_s=cloud_deadline_s,
             ca_passphrase=ca_passphrase,

@@ -49,10 +49,17 @@ class Pair(NamedTuple):
     tiers: Tiers
 
 
+class ModelElsewhere(Model, Protocol):
+    """A model on another server."""
+
+    def run_as(self, call_id: str, feed: Feed) -> Sequence[Array]:
+        """As `run`; the other server is told this id, so that its log can be held against ours."""
+
+
 class Elsewhere(NamedTuple):
     """A model on another server, to be served here: each request waits for it in a thread of its own.
 
-    It is neither warmed up nor batched: `run` gathers what waits by itself, and its errors are answers.
+    It is neither warmed up nor batched: `run_as` gathers what waits by itself, and its errors are answers.
     """
 
-    model: Model
+    model: ModelElsewhere

@@ -71,6 +71,13 @@ class RevokeRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/devices/ID/replace: the device `by`, which the answer shows, stands in its place."""
+
+    by: str
+    reason: str = ""
+
+
 class MeReply(msgspec.Struct, frozen=True, kw_only=True):
     """GET /v1/me: whose token this is."""
 

@@ -82,6 +82,11 @@ class PeopleDoor:
         request = people.RevokeRequest(reason=reason)
         return self._send("POST", f"/v1/devices/{device_id}/revoke", request, people.DeviceReply)
 
+    def replace(self, old_id: str, new_id: str, *, reason: str) -> people.DeviceReply:
+        """Put another device in the place of one; that other."""
+        request = people.ReplaceRequest(by=new_id, reason=reason)
+        return self._send("POST", f"/v1/devices/{old_id}/replace", request, people.DeviceReply)
+
     def everyone(self) -> list[Person]:
         """Everyone, by name."""
         return self._get("/v1/people", people.PeopleReply).people

@@ -9,7 +9,7 @@ from halocline import __version__
 from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
-from halocline.adapters.asgi.doors.people_devices import actor_of, show_device
+from halocline.adapters.asgi.doors.people_devices import actor_of, show_device, shown
 from halocline.decide.alerts import Alert
 from halocline.decide.rights import SITE, Action
 from halocline.errors import Rejected
@@ -71,6 +71,20 @@ def revoke_device(hub: Hub, person: Person, call: Call) -> Answer:
     asked = channel.decode(call.body or b"{}", wire.RevokeRequest)
     joining.revoke(hub.store, call.named[0], actor=actor_of(person), reason=asked.reason, now_s=hub.clock())
     return show_device(hub, person, call)
+
+
+def replace_device(hub: Hub, person: Person, call: Call) -> Answer:
+    """POST /v1/devices/{device}/replace"""
+    asked = channel.decode(call.body, wire.ReplaceRequest)
+    with hub.store.look() as tx:
+        for device_id in (call.named[0], asked.by):
+            twins.visible(tx, person, device_id)
+    now_s = hub.clock()
+    after = joining.replace(
+        hub.store, call.named[0], asked.by, actor=actor_of(person), reason=asked.reason, now_s=now_s
+    )
+    with hub.store.look() as tx:
+        return reply(shown(tx, after, now_s))
 
 
 def status(hub: Hub, person: Person, call: Call) -> Answer:
