@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import msgspec
+import psycopg
 
 from halocline.adapters.device_folder import folder as device_folder
 from halocline.adapters.device_folder.folder import DeviceFolder
@@ -126,3 +127,10 @@ def free_ports(count: int) -> list[int]:
         for each in socks:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in socks]
+
+
+def emptied(postgresql: str) -> None:
+    """Take everything out of that database."""
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
