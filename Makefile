@@ -8,6 +8,9 @@ STAMP  := $(VENV)/.stamp
 # Arguments for the program behind a target: make demo ARGS=--json, make test ARGS="-k gate".
 ARGS   ?=
 
+# Whoever asks Python for no bytecode would have each program that a test starts compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test check wheel-check fuzz bench bench-peers soak docs lock support clean
 .DEFAULT_GOAL := help
 

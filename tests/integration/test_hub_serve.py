@@ -107,6 +107,7 @@ def test_sigterm_ends_it_with_open_connections_and_a_request_after_it_is_not_tak
             assert hub.process.wait(60) == 0
             with pytest.raises((OSError, http.client.HTTPException)):
                 client.ask("GET", "/v1/me", headers=hub.bearer)
+        assert hub.log.read_text() == ""  # an idle connection is not waited for
 
 
 def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgresql):
