@@ -12,9 +12,9 @@ from hub_processes import PORTS_0, HubProcess, device, free_ports, join
 from servers import linear, serving, slow
 
 import halocline as hc
-from halocline import assemble_hub
 from halocline.adapters.device_folder.identity import Identity
 from halocline.adapters.http import RemoteModel
+from halocline.assemble_hub import models
 from halocline.cli import main
 from halocline.errors import HaloclineError
 from halocline.wire.people import InviteRequest
@@ -120,7 +120,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(tmp_path: Path) -> None
 def test_a_hub_does_not_start_with_a_model_that_it_cannot_reach(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, given: str, code: str
 ) -> None:
-    monkeypatch.setattr(assemble_hub, "_CLOUD_WAIT_S", 0.2)
+    monkeypatch.setattr(models, "_CLOUD_WAIT_S", 0.2)
     umask = os.umask(0)
     try:
         words = ["hub", "serve", "--state", str(tmp_path / "hub"), *PORTS_0, "--cloud-model", given]
