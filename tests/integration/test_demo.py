@@ -232,7 +232,7 @@ def test_the_viewer_can_break_it_and_every_answer_still_comes(environment: dict[
         os.execve(COMMAND[0], [*COMMAND, "--interactive"], environment | {"COLUMNS": "100"})
     shown = ""
 
-    def see(what: str, timeout_s: float = 20.0) -> None:
+    def see(what: str, timeout_s: float = 60.0) -> None:
         nonlocal shown
         until_s = time.monotonic() + timeout_s
         seen = ""
