@@ -40,6 +40,8 @@ def _stranger(port: int, ca: Path) -> str:
     """`refused` where the door ends the connection; else what it did."""
     try:
         _, answer = _asked(port, ssl.create_default_context(cafile=str(ca)))
+    except (ssl.SSLCertVerificationError, ConnectionRefusedError) as error:
+        return f"not spoken to: {error}"  # it was we who did not go on, or nobody was there
     except (ssl.SSLError, ConnectionError):
         return REFUSED
     except OSError as error:
