@@ -629,6 +629,21 @@ CATALOGUE: dict[str, Entry] = {
         "--device-url, --people-url and --join-url are told to others as they are; no client could use this.",
         "Write https://HOST:PORT, as others reach that door.",
     ),
+    "HAL-781": Entry(
+        "An issuing authority that cannot be used",
+        "What --issuer-cert and --issuer-key give is no authority whose certificates devices would accept.",
+        "Give PEM files: the issuing authority's certificate and all above it up to the root, and its key.",
+    ),
+    "HAL-782": Entry(
+        "The authority cannot be replaced like this",
+        "Its root key is elsewhere, there is no old root to retire, or devices do not know the new root yet.",
+        "Do what the message says, and ask again: halocline hub rotate.",
+    ),
+    "HAL-783": Entry(
+        "A database of another authority",
+        "The devices in this database trust another root than the one in this hub's state folder.",
+        "Start with the state folder, or the --issuer-cert, that this database was made with.",
+    ),
     "HAL-785": Entry(
         "A change without a reason",
         "The owner of this hub wants to know why: it was started with --require-reason.",

@@ -54,6 +54,7 @@ def people_hub(
     hub = Hub(
         store=store,
         authority=signs,
+        rotate=lambda what: signs.rotate(what, now_s=clock()),
         clock=clock,
         channel_url="https://localhost:8443",
         join_url="https://localhost:8445",

@@ -14,6 +14,7 @@ class Action(StrEnum):
     """What can be asked for on the people's door."""
 
     HUB_SEE = "hub.see"
+    HUB_CHANGE = "hub.change"
     DEVICE_SEE = "device.see"
     DEVICE_ACCEPT = "device.accept"
     DEVICE_INVITE = "device.invite"

@@ -105,6 +105,12 @@ class Transaction(Protocol):
     def remove_token(self, digest: str) -> None:
         """Remove a token."""
 
+    def root(self) -> str | None:
+        """`sha256:…` of the newest root that this store's devices were told to trust."""
+
+    def put_root(self, fingerprint: str) -> None:
+        """Replace it."""
+
     def append(self, entry: AuditEntry) -> Link:
         """Put an entry at the end of this process's chain; it is there exactly if the change is."""
 

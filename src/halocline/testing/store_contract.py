@@ -101,6 +101,15 @@ class StoreContract:
             assert (tx.person("ann"), tx.people(), tx.token("sha256:2")) == (ann, [ann], token)
             assert tx.twin(one.id) == Twin()
 
+    def test_one_root_is_known_the_newest(self, store: Store) -> None:
+        """Devices trust one newest root, whatever was there before."""
+        with store.change() as tx:
+            assert tx.root() is None
+            for root in ("sha256:1", "sha256:2", "sha256:2"):
+                tx.put_root(root)
+        with store.look() as tx:
+            assert tx.root() == "sha256:2"
+
     def test_what_is_not_there_is_none_or_a_key_error(self, store: Store) -> None:
         """Nothing is made up."""
         with store.look() as tx:

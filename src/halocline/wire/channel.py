@@ -36,7 +36,7 @@ class JoinReply(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str = ""
     """Its certificate and the issuing authority's, PEM."""
     ca: str = ""
-    """The root authority, PEM."""
+    """The roots to trust from now on, PEM, the newest first."""
     channel: str = ""
     """The device door, https://HOST:PORT."""
     code: str = ""

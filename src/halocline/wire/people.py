@@ -6,6 +6,7 @@ import msgspec
 
 from halocline.decide.alerts import Alert
 from halocline.fleet import Device, Link, Person, Role, Settings, Token, Twin
+from halocline.hub.authority import Rotation
 
 MAX_PAGE: Final = 500
 """The most devices that one answer has; so many where nobody says how many."""
@@ -96,6 +97,25 @@ class MeReply(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
+class RotationState(msgspec.Struct, frozen=True, kw_only=True):
+    """A new root stands beside an old one."""
+
+    old: list[str]
+    """`sha256:…` of the old roots, the newest first."""
+    since_s: float
+    behind: int
+    """How many enrolled devices do not know the new root yet."""
+
+
+class RotateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/authority/rotate: replace the authority, or a part of it."""
+
+    what: Rotation
+    anyway: bool = False
+    """Retire an old root that devices need still."""
+    reason: str = ""
+
+
 class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     """GET /v1/status: the hub itself."""
 
@@ -109,6 +129,7 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     """`sha256:…` of the root authority's certificate."""
     models: list[str]
     """The cloud models that devices are served."""
+    rotation: RotationState | None = None
     version: int = 1
 
 

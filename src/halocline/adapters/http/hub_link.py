@@ -190,7 +190,7 @@ class HubLink:
     def _take(self, reply: JoinReply, door: Door) -> None:
         """A new certificate: on disk, then in use; the connection of the old one ends."""
         self._hear(reply.now_s, door)
-        self._folder.replace_certificate(reply.certificate)
+        self._folder.replace_certificate(reply.certificate, reply.ca)
         self._identity = self._read()
         if self._channel is not None:
             self._channel.close()

@@ -25,7 +25,16 @@ from sqlalchemy import (
 from halocline.adapters.sql import rows
 from halocline.adapters.sql.engine import changing, engine_for, looking
 from halocline.adapters.sql.migrate import migrate
-from halocline.adapters.sql.tables import AUDIT, CERTIFICATES, DEVICES, INVITES, LABELS, PEOPLE, TOKENS
+from halocline.adapters.sql.tables import (
+    AUDIT,
+    AUTHORITY,
+    CERTIFICATES,
+    DEVICES,
+    INVITES,
+    LABELS,
+    PEOPLE,
+    TOKENS,
+)
 from halocline.decide import audit_chain
 from halocline.fleet import (
     AuditEntry,
@@ -278,6 +287,18 @@ class SqlTransaction:
     def remove_token(self, digest: str) -> None:
         """See `Transaction`."""
         self._connection.execute(delete(TOKENS).where(TOKENS.c.digest == digest))
+
+    # The authority
+
+    def root(self) -> str | None:
+        """See `Transaction`."""
+        found: str | None = self._connection.execute(select(AUTHORITY.c.root)).scalar()
+        return found
+
+    def put_root(self, fingerprint: str) -> None:
+        """See `Transaction`."""
+        self._connection.execute(delete(AUTHORITY))
+        self._connection.execute(insert(AUTHORITY).values(root=fingerprint))
 
     # The audit log
 

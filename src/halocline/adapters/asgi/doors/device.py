@@ -106,7 +106,7 @@ def joined_reply(hub: Hub, joined: joining.Joined, now_s: float) -> Answer:
     message = channel.JoinReply(
         device=joined.device.id,
         certificate=joined.certificate,
-        ca=hub.authority.root_pem,
+        ca=hub.authority.roots_pem,
         channel=hub.channel_url,
         code=joined.device.code,
         now_s=now_s,

@@ -32,6 +32,7 @@ FLEET_ROUTES: Final[tuple[tuple[str, str, Action, _ForPerson], ...]] = (
     ("PUT", "/v1/devices/{device}/desired", Action.DEVICE_SET, people_devices.set_device),
     ("POST", "/v1/devices/{device}/revoke", Action.DEVICE_REVOKE, people_standing.revoke_device),
     ("POST", "/v1/devices/{device}/replace", Action.DEVICE_REPLACE, people_standing.replace_device),
+    ("POST", "/v1/authority/rotate", Action.HUB_CHANGE, people_standing.rotate),
     ("GET", "/v1/alerts", Action.DEVICE_SEE, people_standing.alerts),
     ("GET", "/v1/audit", Action.AUDIT_SEE, people_standing.audit),
 )

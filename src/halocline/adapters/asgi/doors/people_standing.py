@@ -14,7 +14,7 @@ from halocline.decide.rights import SITE, Action
 from halocline.errors import Rejected
 from halocline.fleet import DeviceState, Person
 from halocline.hub import audit as hub_audit
-from halocline.hub import joining, twins
+from halocline.hub import joining, rotating, twins
 from halocline.hub import people as hub_people
 from halocline.hub.alerting import alerts_for
 from halocline.wire import channel
@@ -87,6 +87,22 @@ def replace_device(hub: Hub, person: Person, call: Call) -> Answer:
         return reply(shown(tx, after, now_s))
 
 
+def rotate(hub: Hub, person: Person, call: Call) -> Answer:
+    """POST /v1/authority/rotate"""
+    asked = channel.decode(call.body, wire.RotateRequest)
+    rotating.rotate(
+        hub.store,
+        hub.authority,
+        hub.rotate,
+        asked.what,
+        actor=actor_of(person),
+        reason=asked.reason,
+        anyway=asked.anyway,
+        now_s=hub.clock(),
+    )
+    return status(hub, person, call)
+
+
 def status(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/status"""
     labels = {SITE: person.site} if person.site else None
@@ -100,8 +116,16 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
             database=hub.database,
             ca_fingerprint=hub.authority.fingerprint,
             models=list(hub.models),
+            rotation=_rotation(hub),
         )
     )
+
+
+def _rotation(hub: Hub) -> wire.RotationState | None:
+    found = rotating.progress(hub.store, hub.authority)
+    if found is None:
+        return None
+    return wire.RotationState(old=found.old, since_s=found.since_s, behind=len(found.behind))
 
 
 def alerts(hub: Hub, person: Person, call: Call) -> Answer:
