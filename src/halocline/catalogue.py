@@ -613,4 +613,9 @@ CATALOGUE: dict[str, Entry] = {
         "It has joined the hub, and the hub's door for devices did not take what it says of itself.",
         "See that the door for devices can be reached from here, under the name that the hub gives devices.",
     ),
+    "HAL-777": Entry(
+        "A list of serial numbers that cannot be used",
+        "A line of it holds no serial, one that stands there already, or one that no device can have.",
+        "Correct the line that the message names: one serial a line, or a column called serial.",
+    ),
 }

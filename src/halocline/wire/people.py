@@ -9,6 +9,8 @@ from halocline.fleet import Device, Link, Person, Role, Settings, Token, Twin
 
 MAX_PAGE: Final = 500
 """The most devices that one answer has; so many where nobody says how many."""
+MAX_INVITE_BYTES: Final = 16 * 1024 * 1024
+"""The largest request for an invite: it may list 100,000 serial numbers."""
 
 
 class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
