@@ -618,4 +618,9 @@ CATALOGUE: dict[str, Entry] = {
         "A line of it holds no serial, one that stands there already, or one that no device can have.",
         "Correct the line that the message names: one serial a line, or a column called serial.",
     ),
+    "HAL-778": Entry(
+        "A model that the device does not serve",
+        "The device has reported what it serves, and this model is not among it; it would refuse everything.",
+        "Correct the name; where the device is to serve that model soon, add --force.",
+    ),
 }

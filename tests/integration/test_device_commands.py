@@ -174,7 +174,7 @@ def test_a_setting_is_wanted_then_applied_or_refused_with_the_reason(hub, says):
     assert "1 applied" in shown
     assert "threshold 0.9" in shown
     assert "wanted" not in shown
-    says("device", "set", device, "--model", "absent", "--threshold", "0.8")
+    says("device", "set", device, "--model", "absent", "--threshold", "0.8", "--force")
     report(hub, device, 2, 0.9, ReportState.REFUSED, "there is no model absent")
     assert "2 refused: there is no model absent" in says("device", "show", device)
 

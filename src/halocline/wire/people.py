@@ -71,6 +71,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     unset: list[str] = msgspec.field(default_factory=list)
     """Models that are to be as the device's file says again, before the settings are laid over."""
+    force: bool = False
+    """Also of a model that the device has not reported."""
     reason: str = ""
 
 
