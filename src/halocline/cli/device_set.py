@@ -17,6 +17,7 @@ def set(  # noqa: A001 - named as its command
     deadline_s: float | None = None,
     poll_s: float | None = None,
     unset: Annotated[list[str] | None, Parameter(negative="")] = None,
+    force: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     reason: str = "",
     hub: str | None = None,
     json: Json = False,
@@ -41,6 +42,8 @@ def set(  # noqa: A001 - named as its command
         How often the device looks for changes, in seconds.
     unset
         A model whose settings are taken back: it is as the device's file says again. May be given again.
+    force
+        Set it also for a model that the device does not serve yet.
     reason
         Why, for the audit log.
     hub
@@ -67,7 +70,13 @@ def set(  # noqa: A001 - named as its command
     wanted = ModelSettings(threshold=threshold, deadline_s=deadline_s)
     models = {} if model is None else {name_in("model", model): wanted}
     with open_hub(hub) as opened:
-        told = opened.set(device_id, Settings(models=models, poll_s=poll_s), unset=unset or (), reason=reason)
+        told = opened.set(
+            device_id,
+            Settings(models=models, poll_s=poll_s),
+            unset=unset or (),
+            force=force,
+            reason=reason,
+        )
     if json:
         print_json(plain(told))
     else:

@@ -98,10 +98,10 @@ def encode(message: msgspec.Struct) -> bytes:
     return msgspec.json.encode(message)
 
 
-def decode(data: bytes, kind: type[T]) -> T:
+def decode(data: bytes, kind: type[T], *, max_bytes: int = MAX_MESSAGE_BYTES) -> T:
     """The message in these bytes. Raises Rejected (HAL-701) saying where it is not one."""
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise Rejected("HAL-701", f"a message of {len(data)} bytes; the limit is {MAX_MESSAGE_BYTES}")
+    if len(data) > max_bytes:
+        raise Rejected("HAL-701", f"a message of {len(data)} bytes; the limit is {max_bytes}")
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -10,6 +10,8 @@ from halocline.hub.authority import Rotation
 
 MAX_PAGE: Final = 500
 """The most devices that one answer has; so many where nobody says how many."""
+MAX_INVITE_BYTES: Final = 16 * 1024 * 1024
+"""The largest request for an invite: it may list 100,000 serial numbers."""
 
 
 class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +73,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     unset: list[str] = msgspec.field(default_factory=list)
     """Models that are to be as the device's file says again, before the settings are laid over."""
+    force: bool = False
+    """Also of a model that the device has not reported."""
     reason: str = ""
 
 

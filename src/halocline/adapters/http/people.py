@@ -97,10 +97,16 @@ class PeopleDoor:
         return self._send("PUT", f"/v1/devices/{device_id}/labels", request, people.DeviceReply)
 
     def set(
-        self, device_id: str, settings: Settings, *, unset: Sequence[str] = (), reason: str
+        self,
+        device_id: str,
+        settings: Settings,
+        *,
+        unset: Sequence[str] = (),
+        force: bool = False,
+        reason: str,
     ) -> people.DeviceReply:
-        """Change what is desired of a device."""
-        request = people.SetRequest(settings=settings, unset=list(unset), reason=reason)
+        """Change what is desired of a device; with `force` also of a model that it has not reported."""
+        request = people.SetRequest(settings=settings, unset=list(unset), force=force, reason=reason)
         return self._send("PUT", f"/v1/devices/{device_id}/desired", request, people.DeviceReply)
 
     def revoke(self, device_id: str, *, reason: str) -> people.DeviceReply:

@@ -68,6 +68,7 @@ class Route(msgspec.Struct, frozen=True):
     method: str
     path: str
     handler: Handler
+    max_body_bytes: int = channel.MAX_MESSAGE_BYTES
 
 
 class Door:
@@ -85,9 +86,7 @@ class Door:
         self._admission = admission
         self._executor = executor
         self._knock = knock
-        self._bodies = BodyReader(
-            admission, timeout_s=BODY_TIMEOUT_S, max_body_bytes=channel.MAX_MESSAGE_BYTES
-        )
+        self._bodies = BodyReader(admission, timeout_s=BODY_TIMEOUT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever becomes of it."""
@@ -97,7 +96,7 @@ class Door:
             self._knock(address_of(scope))
             route, named = self._find(scope["method"], scope["path"])
             head = read_head(scope)
-            body = await self._bodies.read(receive, head)
+            body = await self._bodies.read(receive, head, max_body_bytes=route.max_body_bytes)
             self._admission.enter(_EXPECTED_S)
             inside = True
             call = _call(scope, named, bytes(body))

@@ -17,7 +17,7 @@ from halocline.fleet import Person
 from halocline.hub.people import demand
 from halocline.serving.admission import Admission
 from halocline.wire import channel
-from halocline.wire.people import ReasonRequest
+from halocline.wire.people import MAX_INVITE_BYTES, ReasonRequest
 
 _READS: Final = "GET"
 _ForPerson: TypeAlias = Callable[[Hub, Person, Call], Answer]
@@ -39,6 +39,10 @@ FLEET_ROUTES: Final[tuple[tuple[str, str, Action, _ForPerson], ...]] = (
 """Method, path, the right that it takes, and who answers; those about people stand in PEOPLE_ROUTES."""
 
 
+_LARGE_BYTES: Final = {"/v1/invites": MAX_INVITE_BYTES}
+"""Where more may be sent than elsewhere."""
+
+
 def people_door(
     hub: Hub, admission: Admission, executor: Executor, *, knock: Callable[[str], None] = lambda _: None
 ) -> Door:
@@ -46,7 +50,12 @@ def people_door(
     sign_ins = SignIns()
     fleet = [(method, path, right, _of_caller(ask)) for method, path, right, ask in FLEET_ROUTES]
     routes = [
-        Route(method, path, _guarded(hub, sign_ins, action, handler))
+        Route(
+            method,
+            path,
+            _guarded(hub, sign_ins, action, handler),
+            max_body_bytes=_LARGE_BYTES.get(path, channel.MAX_MESSAGE_BYTES),
+        )
         for method, path, action, handler in (*fleet, *PEOPLE_ROUTES)
     ]
     return Door([*routes, *Page(hub, sign_ins).routes()], admission, executor, knock=knock)

@@ -27,7 +27,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
 def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
     """POST /v1/invites"""
-    asked = channel.decode(call.body, wire.InviteRequest)
+    asked = channel.decode(call.body, wire.InviteRequest, max_bytes=wire.MAX_INVITE_BYTES)
     secret = secrets.token_bytes(joining.SECRET_BYTES)
     made = joining.invite(
         hub.store,
