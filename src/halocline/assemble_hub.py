@@ -71,6 +71,8 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A reference, env:NAME or file:PATH."""
     joins_per_s: float = 20.0
     max_connections: int = 8192
+    max_waiting: int = 1000
+    """So many devices may wait for a change at once."""
     drain_s: float = 30.0
     audit_heads: str | None = None
     """Where signed heads of the audit log go; a folder in the state folder where none is given."""
@@ -142,6 +144,7 @@ def _serve(
     from halocline.adapters.asgi.doors.hub import Hub
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
+    from halocline.adapters.asgi.doors.waiting import WaitingRoom
     from halocline.adapters.asgi.handshakes import HandshakeWatch
     from halocline.adapters.prometheus import expose
     from halocline.assemble_alerts import AlertWatch, webhook_of
@@ -172,6 +175,7 @@ def _serve(
         webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
         table = open_now.enter_context(ModelTable(models)) if models else None
         watch = AlertWatch(store, folder.path, doors.people, webhook)
+        room = WaitingRoom(store, pool, most=options.max_waiting, is_stopping=lambda: admissions[0].draining)
         hub = Hub(
             store=store,
             authority=authority,
@@ -181,6 +185,8 @@ def _serve(
             database=store.kind,
             models=tuple(table.names) if table is not None else (),
             alerts=watch.open,
+            changed=room.changed,
+            waiting=lambda: room.count,
         )
         served = None if table is None else app.App(table, admissions[0], expose=expose)
         for each in admissions:
@@ -189,7 +195,7 @@ def _serve(
             options, folder, authority, doors, listens, hub.models, is_new=is_new, doors_left=len(where)
         )
         applications: tuple[tuple[server.Application, ssl.SSLContext], ...] = (
-            (DeviceDoor(hub, admissions[0], pool, served), shown.for_devices),
+            (DeviceDoor(hub, admissions[0], pool, served, room), shown.for_devices),
             (people_door(hub, admissions[1], pool), shown.for_people),
             (
                 join_door(hub, admissions[2], pool, per_s=options.joins_per_s, burst=_JOIN_BURST),
@@ -480,6 +486,7 @@ def _check(options: HubOptions) -> None:
         ("joins_per_s", 0.01),
         ("cloud_deadline_s", 0.001),
         ("max_connections", 1),
+        ("max_waiting", 0),
         ("drain_s", 0),
         ("audit_heads_every_s", _LEAST_HEADS_S),
     ):

@@ -618,4 +618,9 @@ CATALOGUE: dict[str, Entry] = {
         "--device-url, --people-url and --join-url are told to others as they are; no client could use this.",
         "Write https://HOST:PORT, as others reach that door.",
     ),
+    "HAL-790": Entry(
+        "A device asks to wait for longer than a hub lets it",
+        "GET /v1/twin?wait_s=… takes seconds up to five minutes: proxies cut what is silent for longer.",
+        "Set another time: halocline device set DEVICE --long-poll 30s.",
+    ),
 }

@@ -16,6 +16,7 @@ def set(  # noqa: A001 - named as its command
     threshold: float | None = None,
     deadline_s: float | None = None,
     poll_s: float | None = None,
+    long_poll: str | None = None,
     unset: Annotated[list[str] | None, Parameter(negative="")] = None,
     reason: str = "",
     hub: str | None = None,
@@ -39,6 +40,9 @@ def set(  # noqa: A001 - named as its command
         Seconds that the cloud may take.
     poll_s
         How often the device looks for changes, in seconds.
+    long_poll
+        How long the device waits at the hub for a change, as in 30s, instead of looking at intervals; a hub
+        without room lets it look at intervals. 0s: not at all.
     unset
         A model whose settings are taken back: it is as the device's file says again. May be given again.
     reason
@@ -49,6 +53,7 @@ def set(  # noqa: A001 - named as its command
         Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import device_in, name_in, open_hub, plain, print_device
+    from halocline.cli.durations import read_duration
     from halocline.fleet import ModelSettings, Settings
 
     device_id = device_in(device)
@@ -57,17 +62,19 @@ def set(  # noqa: A001 - named as its command
         raise Misconfigured(
             "HAL-102", "--threshold and --deadline-s are of one model: give --model with them"
         )
-    if not for_model and poll_s is None and not unset:
+    long_poll_s = None if long_poll is None else read_duration("--long-poll", long_poll)
+    if not for_model and poll_s is None and long_poll_s is None and not unset:
         raise Misconfigured(
-            "HAL-102", "nothing to change: give --threshold, --deadline-s, --poll-s or --unset"
+            "HAL-102", "nothing to change: give --threshold, --deadline-s, --poll-s, --long-poll or --unset"
         )
     if threshold is not None and not 0 <= threshold <= 1:
         meant = f". Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
         raise Rejected("HAL-101", f"--threshold must be in [0, 1], got {threshold:g}{meant}")
     wanted = ModelSettings(threshold=threshold, deadline_s=deadline_s)
     models = {} if model is None else {name_in("model", model): wanted}
+    settings = Settings(models=models, poll_s=poll_s, long_poll_s=long_poll_s)
     with open_hub(hub) as opened:
-        told = opened.set(device_id, Settings(models=models, poll_s=poll_s), unset=unset or (), reason=reason)
+        told = opened.set(device_id, settings, unset=unset or (), reason=reason)
     if json:
         print_json(plain(told))
     else:

@@ -59,6 +59,9 @@ class Transaction(Protocol):
     def twin(self, device_id: str) -> Twin:
         """Desired and reported state. Raises KeyError for a device that is not there."""
 
+    def generations(self, device_ids: Sequence[str]) -> dict[str, int]:
+        """The generation of what is desired of each of these devices that is there."""
+
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """Set the desired state if its generation follows the stored one by one; False where it does not."""
 

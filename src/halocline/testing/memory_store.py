@@ -163,6 +163,11 @@ class MemoryTransaction:
         """Desired and reported state. Raises KeyError for a device that is not there."""
         return self._tables.twins[device_id]
 
+    def generations(self, device_ids: Sequence[str]) -> dict[str, int]:
+        """The generation of what is desired of each of these devices that is there."""
+        twins = self._tables.twins
+        return {each: twins[each].desired.generation for each in device_ids if each in twins}
+
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """Set the desired state if its generation follows the stored one by one."""
         self._on_write("desired")

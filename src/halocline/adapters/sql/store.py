@@ -46,6 +46,9 @@ _DEVICE: Final = select(DEVICES).where(DEVICES.c.id == bindparam("wanted"))
 _LABELS: Final = select(LABELS).where(LABELS.c.device == bindparam("wanted")).order_by(LABELS.c.name)
 _CERTIFICATE: Final = select(CERTIFICATES).where(CERTIFICATES.c.serial == bindparam("wanted"))
 
+_MOST_VALUES: Final = 1000
+"""So many values one statement carries."""
+
 
 def open_store(database: str | Path, chain: str = "hub") -> "SqlStore":
     """The store in this file of SQLite or at this `postgresql://…` URL, at the newest schema.
@@ -198,6 +201,15 @@ class SqlTransaction:
         if row is None:
             raise KeyError(device_id)
         return rows.twin_of(row)
+
+    def generations(self, device_ids: Sequence[str]) -> dict[str, int]:
+        """See `Transaction`."""
+        found: dict[str, int] = {}
+        for at in range(0, len(device_ids), _MOST_VALUES):
+            some = device_ids[at : at + _MOST_VALUES]
+            asked = select(DEVICES.c.id, DEVICES.c.desired_generation).where(DEVICES.c.id.in_(some))
+            found |= {row.id: row.desired_generation for row in self._connection.execute(asked)}
+        return found
 
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """See `Transaction`."""

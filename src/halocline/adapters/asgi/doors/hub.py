@@ -28,3 +28,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Callable[[], Sequence[Alert]] = tuple
     """What is open, the oldest first."""
     rules: JoinRules = JoinRules()
+    changed: Callable[[str], None] = lambda _: None
+    """Told of each device of which something else is wanted, or that is out."""
+    waiting: Callable[[], int] = lambda: 0
+    """How many devices wait for that."""
