@@ -659,4 +659,9 @@ CATALOGUE: dict[str, Entry] = {
         "The owner of this hub wants to know why: it was started with --require-reason.",
         "Say why in a few words for the audit log: --reason TEXT.",
     ),
+    "HAL-790": Entry(
+        "A device asks to wait for longer than a hub lets it",
+        "GET /v1/twin?wait_s=… takes seconds up to five minutes: proxies cut what is silent for longer.",
+        "Set another time: halocline device set DEVICE --long-poll 30s.",
+    ),
 }

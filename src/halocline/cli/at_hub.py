@@ -139,4 +139,6 @@ def _settings_said(device_id: str, twin: Twin) -> list[tuple[str, str]]:
         lines.append((f"  {name}", said))
     if twin.desired.settings.poll_s is not None:
         lines.append(("  looks each", f"{twin.desired.settings.poll_s:g} s"))
+    if twin.desired.settings.long_poll_s:
+        lines.append(("  waits", f"{twin.desired.settings.long_poll_s:g} s at the hub for a change"))
     return lines

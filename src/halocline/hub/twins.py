@@ -39,7 +39,11 @@ def merged(settings: Settings, change: Settings) -> Settings:
             threshold=known.threshold if wanted.threshold is None else wanted.threshold,
             deadline_s=known.deadline_s if wanted.deadline_s is None else wanted.deadline_s,
         )
-    return Settings(models=models, poll_s=settings.poll_s if change.poll_s is None else change.poll_s)
+    return Settings(
+        models=models,
+        poll_s=settings.poll_s if change.poll_s is None else change.poll_s,
+        long_poll_s=settings.long_poll_s if change.long_poll_s is None else change.long_poll_s,
+    )
 
 
 def check(settings: Settings) -> None:

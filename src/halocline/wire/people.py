@@ -134,6 +134,8 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     models: list[str]
     """The cloud models that devices are served."""
     rotation: RotationState | None = None
+    waiting: int = 0
+    """Devices that wait for a change at this process of the hub."""
     version: int = 1
 
 

@@ -75,6 +75,7 @@ def set_device(hub: Hub, person: Person, call: Call) -> Answer:
         reason=asked.reason,
         now_s=hub.clock(),
     )
+    hub.changed(call.named[0])
     return show_device(hub, person, call)
 
 

@@ -70,6 +70,7 @@ def revoke_device(hub: Hub, person: Person, call: Call) -> Answer:
     """POST /v1/devices/{device}/revoke"""
     asked = channel.decode(call.body or b"{}", wire.RevokeRequest)
     joining.revoke(hub.store, call.named[0], actor=actor_of(person), reason=asked.reason, now_s=hub.clock())
+    hub.changed(call.named[0])
     return show_device(hub, person, call)
 
 
@@ -117,6 +118,7 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
             ca_fingerprint=hub.authority.fingerprint,
             models=list(hub.models),
             rotation=_rotation(hub),
+            waiting=hub.waiting(),
         )
     )
 
