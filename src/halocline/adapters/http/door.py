@@ -98,6 +98,12 @@ class Door:
         return self._target.url
 
     @property
+    def proxy(self) -> str:
+        """HOST:PORT of the proxy on the way, without its credentials; "" where there is none."""
+        proxy = self._target.proxy
+        return "" if proxy is None else f"{proxy.host}:{proxy.port}"
+
+    @property
     def ca(self) -> bytes | None:
         """The root authority (PEM): as given, or as found by its fingerprint once `trust` has passed."""
         return self._ca
