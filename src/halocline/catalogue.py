@@ -659,6 +659,11 @@ CATALOGUE: dict[str, Entry] = {
         "The owner of this hub wants to know why: it was started with --require-reason.",
         "Say why in a few words for the audit log: --reason TEXT.",
     ),
+    "HAL-786": Entry(
+        "A scope that no such token can have",
+        "It names no action that there is, one that the role may not do, or labels of others' devices.",
+        "Give actions that the message lists, of those that the role of the person holds.",
+    ),
     "HAL-790": Entry(
         "A device asks to wait for longer than a hub lets it",
         "GET /v1/twin?wait_s=… takes seconds up to five minutes: proxies cut what is silent for longer.",

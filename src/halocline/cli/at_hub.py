@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -68,6 +68,12 @@ def name_in(what: str, text: str) -> str:
     if not re.fullmatch(NAME, text):
         check_name(what, text)
     return text
+
+
+def scope_said(actions: Sequence[str], labels: Mapping[str, str]) -> str:
+    """What a token is narrowed to; empty where it is not."""
+    where = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    return " ".join([", ".join(actions), *([f"where {where}"] if where else [])]).strip()
 
 
 def plain(message: msgspec.Struct) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from halocline.decide.device_settings import fault
+from halocline.decide.rights import covers
 from halocline.errors import Rejected, Transient
 from halocline.fleet import (
     AuditEntry,
@@ -174,12 +175,12 @@ def present(tx: Transaction, device_id: str) -> Device:
 
 
 def visible(tx: Transaction, person: Person, device_id: str) -> Device:
-    """The device, where this person may know of it: an installer knows those of one site.
+    """The device, where this person may know of it: an installer knows those of one site, some tokens fewer.
 
     Raises Rejected (HAL-748) where there is none for them.
     """
     device = present(tx, device_id)
-    if person.site and device.labels.get("site") != person.site:
+    if not covers(person, device.labels):
         raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
     return device
 

@@ -86,7 +86,14 @@ class StoreContract:
             by="ann",
         )
         ann = Person(name="ann", role=Role.INSTALLER, site="north")
-        token = Token(digest="sha256:2", person="ann", created_s=1.0, expires_s=2.0)
+        token = Token(
+            digest="sha256:2",
+            person="ann",
+            created_s=1.0,
+            expires_s=2.0,
+            actions=("device.see", "device.accept"),
+            labels={"region": "eu"},
+        )
         with store.change() as tx:
             tx.put_device(one)
             assert tx.device(one.id) == one

@@ -98,6 +98,10 @@ class MeReply(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     site: str = ""
     expires_s: float
+    actions: list[str] = msgspec.field(default_factory=list)
+    """What the token is narrowed to; all of the role where it is empty."""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """The devices that the token is narrowed to."""
     version: int = 1
 
 
@@ -190,10 +194,12 @@ class ReasonRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /v1/tokens; without `person` for oneself."""
+    """POST /v1/tokens; without `person` for oneself, without a scope as narrow as the token in use."""
 
     person: str = ""
     ttl_s: float
+    actions: list[str] = msgspec.field(default_factory=list)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     reason: str = ""
 
 

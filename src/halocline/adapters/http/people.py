@@ -137,9 +137,19 @@ class PeopleDoor:
         """The tokens of a person; one's own for the empty name, everyone's for `*`."""
         return self._get(_with("/v1/tokens", [("person", person)] if person else []), people.TokensReply)
 
-    def create_token(self, person: str, ttl_s: float, *, reason: str) -> people.TokenReply:
-        """A new token, for oneself where the name is empty."""
-        request = people.TokenRequest(person=person, ttl_s=ttl_s, reason=reason)
+    def create_token(
+        self,
+        person: str,
+        ttl_s: float,
+        *,
+        reason: str,
+        actions: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> people.TokenReply:
+        """A new token, for oneself where the name is empty, narrowed to actions and devices where given."""
+        request = people.TokenRequest(
+            person=person, ttl_s=ttl_s, reason=reason, actions=list(actions), labels=dict(labels or {})
+        )
         return self._send("POST", "/v1/tokens", request, people.TokenReply)
 
     def revoke_token(self, digest: str, *, reason: str) -> people.TokenReply:

@@ -284,13 +284,7 @@ class SqlTransaction:
 
     def put_token(self, token: Token) -> None:
         """See `Transaction`."""
-        row = {
-            "digest": token.digest,
-            "person": token.person,
-            "created_s": token.created_s,
-            "expires_s": token.expires_s,
-        }
-        self._put(TOKENS, TOKENS.c.digest == token.digest, row)
+        self._put(TOKENS, TOKENS.c.digest == token.digest, rows.token_row(token))
 
     def remove_token(self, digest: str) -> None:
         """See `Transaction`."""

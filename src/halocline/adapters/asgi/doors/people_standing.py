@@ -10,7 +10,7 @@ from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
 from halocline.adapters.asgi.doors.people_devices import actor_of, show_device, shown
 from halocline.decide.alerts import Alert
-from halocline.decide.rights import SITE, Action
+from halocline.decide.rights import Action, only
 from halocline.errors import Rejected
 from halocline.fleet import DeviceState, Person
 from halocline.hub import audit as hub_audit
@@ -28,6 +28,8 @@ _SECONDS: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
     """POST /v1/invites"""
     asked = channel.decode(call.body, wire.InviteRequest, max_bytes=wire.MAX_INVITE_BYTES)
+    # Who has some devices alone lets none in that would not be among them.
+    hub_people.demand(hub.store, person, Action.DEVICE_INVITE, now_s=hub.clock(), labels=asked.labels)
     secret = secrets.token_bytes(joining.SECRET_BYTES)
     made = joining.invite(
         hub.store,
@@ -106,7 +108,7 @@ def rotate(hub: Hub, person: Person, call: Call) -> Answer:
 
 def status(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/status"""
-    labels = {SITE: person.site} if person.site else None
+    labels = only(person)
     with hub.store.look() as tx:
         counted = tx.count_devices(labels=labels)
     return reply(
@@ -138,10 +140,10 @@ def alerts(hub: Hub, person: Person, call: Call) -> Answer:
 def seen_alerts(hub: Hub, person: Person) -> list[Alert]:
     """The open alerts that this person may know of."""
     found = hub.alerts()
-    if not person.site:
+    if not only(person):
         return alerts_for(person, found, ())
     with hub.store.look() as tx:
-        return alerts_for(person, found, tx.devices(labels={SITE: person.site}))
+        return alerts_for(person, found, tx.devices(labels=only(person)))
 
 
 def audit(hub: Hub, person: Person, call: Call) -> Answer:
