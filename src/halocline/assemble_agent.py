@@ -81,11 +81,12 @@ def run_agent(options: AgentOptions) -> int:
             listen.opened(where) as bound,
             _models(config, identity, link, folder.memory.applied().settings) as (pairs, models),
             ModelTable(pairs, max_waiting=config.max_queue) as table,
+            _refused(folder) as refused,
             _channel(folder, link, models, config.poll_s),
         ):
             admission.ready = True
             program = server.Server(
-                _guarded(app.App(table, admission, expose=expose), where, bound, folder),
+                _guarded(app.App(table, admission, expose=expose), where, bound, folder, refused),
                 admission,
                 where,
                 supervisor=Supervisor(os.environ),
@@ -112,13 +113,32 @@ def _where(listen: str, state: Path) -> "Listen":
     return Listen(host=host.strip("[]"), port=int(port), port_said="listen in [agent]")
 
 
-def _guarded(app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder") -> "Application":
+def _guarded(
+    app: "App",
+    where: "Listen",
+    bound: socket.socket,
+    folder: "DeviceFolder",
+    refused: Callable[[str, str], None],
+) -> "Application":
     """The application, behind a token where any user or web page of this machine could reach it."""
     if where.uds is not None:
         return app
     from halocline.adapters.asgi.local_guard import LocalGuard, local_hosts
 
-    return LocalGuard(app, token=_local_token(folder.path), hosts=local_hosts(bound.getsockname()[1]))
+    hosts = local_hosts(bound.getsockname()[1])
+    return LocalGuard(app, token=_local_token(folder.path), hosts=hosts, refused=refused)
+
+
+@contextlib.contextmanager
+def _refused(folder: "DeviceFolder") -> Iterator[Callable[[str, str], None]]:
+    """What counts the requests that the local endpoint refuses; written down at the end."""
+    from halocline.adapters.device_folder.refused import RefusedRequests
+
+    counted = RefusedRequests(folder.path)
+    try:
+        yield counted.note
+    finally:
+        counted.save()
 
 
 def _local_token(state: Path) -> str:
