@@ -48,7 +48,7 @@ def started(environment: dict[str, str], *arguments: str) -> Iterator[subprocess
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
-    stdout, stderr = process.communicate(timeout=90)
+    stdout, stderr = process.communicate(timeout=115)
     return process.returncode, json.loads(stdout), stderr
 
 
