@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from made_sets import write_ecg
+
+from halocline.cli import WRONG_USE, main
 
 COMMAND = [sys.executable, "-m", "halocline", "demo"]
 
@@ -46,7 +48,7 @@ def started(environment: dict[str, str], *arguments: str) -> Iterator[subprocess
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
-    stdout, stderr = process.communicate(timeout=90)
+    stdout, stderr = process.communicate(timeout=115)
     return process.returncode, json.loads(stdout), stderr
 
 
@@ -137,7 +139,7 @@ def test_a_real_set_is_streamed_through_the_same_phases_and_sabotage_turns_the_o
 
 
 def test_a_set_that_is_not_there_is_one_line_with_the_fix(
-    environment: dict[str, str], beats: Path, tmp_path: Path
+    beats: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = {
         ("--dataset", "ecg"): ("HAL-304", "--dataset ecg --from DIR"),
@@ -146,51 +148,50 @@ def test_a_set_that_is_not_there_is_one_line_with_the_fix(
         ("--from", str(beats)): ("HAL-102", "leave --from out"),
     }
     for arguments, (code, fix) in wrong.items():
-        with started(environment, *arguments) as process:
-            stdout, stderr = process.communicate(timeout=30)
-        assert process.returncode == 2
-        assert code in stderr
-        assert fix in stderr.replace("\n", " ")
-        assert "Traceback" not in stderr
-        assert stdout == ""
+        assert main(["demo", *arguments]) == WRONG_USE
+        said = capsys.readouterr()
+        assert code in said.err
+        assert fix in said.err.replace("\n", " ")
+        assert said.out == ""
 
 
-def until(demo: subprocess.Popen[str], line: str) -> list[psutil.Process]:
-    """The demo's programs, once it says that."""
-    assert demo.stderr is not None
-    said = ""
-    for each in demo.stderr:
-        said += each
-        if re.search(line, each):
-            return psutil.Process(demo.pid).children(recursive=True)
-    raise AssertionError(f"the demo ended before it said {line!r}: {said}")
+HUB, AGENTS = 2, 5
+"""So many programs there are once these have been started."""
 
 
-RUNS = r"cloud models: +process \d+"
+def programs(demo: subprocess.Popen[str], least: int) -> list[psutil.Process]:
+    """The demo's programs, as soon as there are so many."""
+    until_s = time.monotonic() + 60
+    while len(found := psutil.Process(demo.pid).children(recursive=True)) < least:
+        assert demo.poll() is None, "the demo ended"
+        assert time.monotonic() < until_s, f"only {found} run"
+        time.sleep(0.02)
+    return found
 
 
-@pytest.fixture(scope="module")
-def three(
+@pytest.fixture
+def leaving(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[tuple[subprocess.Popen[str], Path]]]:
-    """Three demos that start side by side, each with a folder for what it leaves behind."""
-    with ExitStack() as stack:
-        demos = []
-        for _ in range(3):
-            folder = tmp_path_factory.mktemp("t")
-            process = stack.enter_context(started(environment | {"TMPDIR": str(folder)}, "--json"))
-            demos.append((process, folder))
-        yield demos
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A demo, and the folder for all that it might leave behind."""
+    folder = tmp_path_factory.mktemp("t")
+    with started(environment | {"TMPDIR": str(folder)}, "--json") as process:
+        yield process, folder
 
 
-@pytest.mark.parametrize("to_the_whole_group", [True, False])
+@pytest.mark.parametrize(
+    ("to_the_whole_group", "when"), [(True, AGENTS), (False, HUB)], ids=["Ctrl-C", "SIGTERM during the start"]
+)
 def test_an_interrupt_leaves_no_process_and_no_folder_behind(
-    three: list[tuple[subprocess.Popen[str], Path]], to_the_whole_group: bool
+    leaving: tuple[subprocess.Popen[str], Path], to_the_whole_group: bool, when: int
 ) -> None:
-    process, folder = three[to_the_whole_group]
-    programs = until(process, RUNS)
-    assert len(programs) == 5
-    if to_the_whole_group:  # what a terminal does at Ctrl-C
+    process, folder = leaving
+    running = programs(process, when)
+    if when == AGENTS:
+        assert process.stderr is not None
+        assert any(re.search(r"cloud models: +process \d+", line) for line in process.stderr)
+        running = programs(process, when)
+    if to_the_whole_group:  # what a terminal does
         os.killpg(process.pid, signal.SIGINT)
     else:
         process.send_signal(signal.SIGTERM)
@@ -198,20 +199,20 @@ def test_an_interrupt_leaves_no_process_and_no_folder_behind(
     assert process.returncode == (130 if to_the_whole_group else 143)
     assert stdout == ""
     assert "Traceback" not in stderr
-    assert not any(is_alive(program) for program in programs)
+    assert not any(is_alive(program) for program in running)
     assert list(folder.iterdir()) == []
 
 
 def test_a_demo_that_is_killed_takes_its_programs_and_its_folder_along(
-    three: list[tuple[subprocess.Popen[str], Path]],
+    leaving: tuple[subprocess.Popen[str], Path],
 ) -> None:
-    process, folder = three[2]
-    programs = until(process, RUNS)
+    process, folder = leaving
+    running = programs(process, AGENTS)
     assert [folder for folder in folder.iterdir() if folder.name.startswith("halocline-demo-")]
     process.kill()
     process.communicate(timeout=40)
     until_s = time.monotonic() + 20
-    while any(is_alive(program) for program in programs) or list(folder.iterdir()):
+    while any(is_alive(program) for program in running) or list(folder.iterdir()):
         assert time.monotonic() < until_s, "the programs outlive the demo"
         time.sleep(0.05)
 
@@ -224,15 +225,12 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def test_wrong_use_is_one_line_and_exit_code_2(environment: dict[str, str], tmp_path: Path) -> None:
+def test_wrong_use_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = tmp_path / "prices.toml"
     wrong.write_text("[link]\nusd_per_mb = 'cheap'\n")
     for arguments, code in ((["--interactive"], "HAL-109"), (["--prices", str(wrong)], "HAL-304")):
-        with started(environment, *arguments) as process:
-            _, stderr = process.communicate(timeout=30)
-        assert process.returncode == 2
-        assert code in stderr
-        assert "Traceback" not in stderr
+        assert main(["demo", *arguments]) == WRONG_USE
+        assert code in capsys.readouterr().err
 
 
 def test_the_viewer_can_break_it_and_every_answer_still_comes(environment: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from halocline.demo.show import Scorecard
 NEXT = (
     'Your own models: hc.Tiered(hc.load("edge.onnx"), hc.connect(URL), threshold=0.8, deadline_s=0.3)',
     "Serve the larger one: halocline serve MODEL.onnx, then take a look: halocline infer URL --data x.npy",
+    "A hub and devices of your own: halocline hub serve --state hub; it says what to do next",
     "Break it yourself: halocline demo --interactive",
 )
 
