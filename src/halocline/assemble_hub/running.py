@@ -69,7 +69,7 @@ def serve(options: HubOptions) -> int:
         try:
             with folder.starting():
                 signer = Signer(folder, options)
-                bind(store, signer.authority)
+                bind(store, signer.authority, now_s=time.time())
                 signer.tell()
                 audit_key = first_start.audit_key_of(folder)
                 is_new = first_start.prepare(folder, store)
