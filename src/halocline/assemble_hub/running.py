@@ -97,6 +97,7 @@ def _serve(
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
     from halocline.adapters.asgi.gate import Gate
+    from halocline.adapters.asgi.handshakes import HandshakeWatch
     from halocline.adapters.prometheus import expose
     from halocline.assemble_alerts import AlertWatch, webhook_of
     from halocline.serving.admission import Admission
@@ -129,6 +130,7 @@ def _serve(
             database=store.kind,
             models=tuple(table.names) if table is not None else (),
             alerts=watch.open,
+            requires_reason=options.require_reason,
         )
         served = None if table is None else app.App(table, admissions[0], expose=expose)
         for each in admissions:
@@ -151,6 +153,9 @@ def _serve(
                 shown.for_joining,
             ),
         )
+        handshakes = HandshakeWatch(store, hub.clock)
+        for door, (_, context) in zip(("device", "people", "join"), applications, strict=True):
+            handshakes.watch(context, door)
         servers = [
             server.Server(
                 application,
@@ -176,9 +181,11 @@ def _serve(
                 group.create_task(shown.watch_forever())
                 group.create_task(heads.note_forever(notary, options.audit_heads_every_s))
                 group.create_task(watch.forever())
+                group.create_task(handshakes.forever())
 
         own = [bound[place] if gate is None else None for place in where]
         server.run_all(list(zip(servers, where, own, strict=True)), beside)
+        handshakes.write(is_last=True)
     heads.note(notary)
     abandoned = sum(each.abandoned for each in servers)
     if abandoned:

@@ -42,6 +42,8 @@ COMMANDS = (
     "device label",
     "device set",
     "device revoke",
+    "device replace",
+    "device virtual",
     "device wait",
     "alert list",
     "user add",

@@ -35,6 +35,7 @@ def serve(
     people_key: str | None = None,
     alert_webhook: str | None = None,
     alert_secret: str | None = None,
+    require_reason: Annotated[bool, Parameter(negative="")] = False,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
     drain_s: float = 30.0,
@@ -109,6 +110,8 @@ def serve(
     alert_secret
         What those messages are signed with (HMAC-SHA256 of Halocline-Timestamp, a dot and the body, in
         Halocline-Signature), env:NAME or file:PATH.
+    require_reason
+        Refuse changes by people that do not say why (--reason).
     joins_per_s
         How often one address may try to join, in the long run.
     max_connections
@@ -152,6 +155,7 @@ def serve(
             people_key=people_key,
             alert_webhook=alert_webhook,
             alert_secret=alert_secret,
+            require_reason=require_reason,
             joins_per_s=joins_per_s,
             max_connections=max_connections,
             drain_s=drain_s,
