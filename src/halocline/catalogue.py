@@ -654,6 +654,11 @@ CATALOGUE: dict[str, Entry] = {
         "The devices in this database trust another root than the one in this hub's state folder.",
         "Start with the state folder, or the --issuer-cert, that this database was made with.",
     ),
+    "HAL-784": Entry(
+        "Doors on one port without names to tell them apart",
+        "With --one-port the name that a client asks for leads to its door; a name is missing, or no name.",
+        "Give three host names of this machine: --device-name, --people-name and --join-name.",
+    ),
     "HAL-785": Entry(
         "A change without a reason",
         "The owner of this hub wants to know why: it was started with --require-reason.",

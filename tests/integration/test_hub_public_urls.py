@@ -33,7 +33,7 @@ def test_what_is_told_is_the_public_url_of_each_door(proxied):
     assert decode_invite(made.said["invite"]).url == before["join"].url
 
 
-def test_a_device_joins_and_follows_through_the_proxy(proxied, tmp_path):
+def test_a_device_joins_follows_and_comes_home_through_the_proxy(proxied, tmp_path):
     hub, before = proxied
     made = hub.as_admin("POST", "/v1/invites", {})
     with real_agent(tmp_path / "device", made.said["invite"]) as agent:
@@ -41,6 +41,10 @@ def test_a_device_joins_and_follows_through_the_proxy(proxied, tmp_path):
         assert agent.folder.identity().places.channel == before["device"].url
         assert agent.step() == ""
         assert before["device"].came
+        joins = before["join"].came
+        agent.link.rejoin()
+        assert agent.step() == ""
+        assert before["join"].came > joins
 
 
 def test_people_sign_in_through_the_proxy(proxied, tmp_path, monkeypatch, capsys):

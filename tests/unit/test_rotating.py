@@ -19,15 +19,16 @@ def test_a_database_of_another_root_is_refused_and_a_followed_one_is_not(tmp_pat
     store = MemoryStore()
     ours = CertificateAuthority.open(tmp_path / "ca", now_s=NOW)
     other = CertificateAuthority.open(tmp_path / "other", now_s=NOW)
-    bind(store, ours)
-    bind(store, ours)
+    bind(store, ours, now_s=NOW)
+    bind(store, ours, now_s=NOW)
     with pytest.raises(Misconfigured, match=ours.fingerprint) as caught:
-        bind(store, other)
+        bind(store, other, now_s=NOW)
     assert caught.value.code == "HAL-783"
     ours.rotate(Rotation.ROOT, now_s=NOW)
-    bind(store, ours)
+    bind(store, ours, now_s=NOW)
     with store.look() as tx:
         assert tx.root() == ours.fingerprint
+        assert [(link.entry.action, link.entry.object) for link in tx.audit()] == [("hub.rotate", "root")]
 
 
 def test_a_replacement_cut_off_between_its_renames_is_finished_at_the_next_opening(tmp_path):

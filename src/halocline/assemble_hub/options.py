@@ -18,6 +18,11 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     device_port: int = 8443
     people_port: int = 8444
     join_port: int = 8445
+    one_port: int | None = None
+    """All doors on this port, told apart by the names under which they are asked for."""
+    device_name: str | None = None
+    people_name: str | None = None
+    join_name: str | None = None
     names: tuple[str, ...] = ()
     """Host names and addresses by which others reach this machine; the first is told to devices."""
     device_url: str | None = None
@@ -63,9 +68,9 @@ def check(options: HubOptions) -> None:
             )
     if options.issuer_cert is None and options.issuer_passphrase is not None:
         raise Misconfigured("HAL-102", "--issuer-passphrase is for --issuer-key, which is not given")
-    for name in ("device_port", "people_port", "join_port"):
+    for name in ("device_port", "people_port", "join_port", "one_port"):
         port = getattr(options, name)
-        if not 0 <= port <= 65_535:
+        if port is not None and not 0 <= port <= 65_535:
             raise Misconfigured("HAL-101", f"{_flag(name)} must be in [0, 65535], got {port}")
     for name, least in (
         ("joins_per_s", 0.01),

@@ -9,10 +9,10 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from halocline.assemble_hub import first_start, heads
-from halocline.assemble_hub.doors import Doors, names_of, public_urls, told_urls
+from halocline.assemble_hub.doors import Doors, door_names, names_of, places, public_urls, told_urls
 from halocline.assemble_hub.models import cloud_models
 from halocline.assemble_hub.options import HubOptions, check
 from halocline.assemble_hub.shown import LOG as CERTIFICATES_LOG
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from halocline.hub.audit import Notary
     from halocline.hub.authority import Rotation
 
+_T = TypeVar("_T")
 _MIB: Final = 1_048_576
 _WORKERS: Final = 16
 """Threads that answer at the doors: most of their time they wait for the database."""
@@ -58,6 +59,7 @@ def serve(options: HubOptions) -> int:
 
     check(options)
     public_urls(options)
+    door_names(options)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     CERTIFICATES_LOG.setLevel(logging.INFO)
     os.umask(hub_folder.PRIVATE_UMASK)
@@ -67,7 +69,7 @@ def serve(options: HubOptions) -> int:
         try:
             with folder.starting():
                 signer = Signer(folder, options)
-                bind(store, signer.authority)
+                bind(store, signer.authority, now_s=time.time())
                 signer.tell()
                 audit_key = first_start.audit_key_of(folder)
                 is_new = first_start.prepare(folder, store)
@@ -95,6 +97,7 @@ def _serve(
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
     from halocline.adapters.asgi.doors.waiting import WaitingRoom
+    from halocline.adapters.asgi.gate import Gate
     from halocline.adapters.asgi.handshakes import HandshakeWatch
     from halocline.adapters.prometheus import expose
     from halocline.assemble_alerts import AlertWatch, webhook_of
@@ -102,25 +105,18 @@ def _serve(
     from halocline.serving.table import ModelTable
 
     public = public_urls(options)
-    names = names_of(options, [host for _, host in public.values()])
+    doors_by_name = door_names(options)
+    names = names_of(options, [*(host for _, host in public.values()), *_each(doors_by_name)])
     shown = Shown(folder, signer, names, _people_tls(options))
-    where = [
-        # TLS comes as a context
-        listen.Listen(host=options.host, port=port, allow_plaintext=True, port_said=f"--{door}-port")
-        for door, port in (
-            ("device", options.device_port),
-            ("people", options.people_port),
-            ("join", options.join_port),
-        )
-    ]
+    where = _each(places(options))
     admissions = [
         Admission(max_queue=_MAX_QUEUE, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB) for _ in where
     ]
     with contextlib.ExitStack() as open_now:
         models = cloud_models(options, open_now)
-        bound = [open_now.enter_context(listen.opened(each)) for each in where]
-        listens = Doors(*(each.getsockname()[1] for each in bound))
-        doors = told_urls(public, names[0], listens)
+        bound = {each: open_now.enter_context(listen.opened(each)) for each in dict.fromkeys(where)}
+        listens = Doors(*(bound[each].getsockname()[1] for each in where))
+        doors = told_urls(public, doors_by_name or Doors(names[0], names[0], names[0]), listens)
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
         webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
         table = open_now.enter_context(ModelTable(models)) if models else None
@@ -178,14 +174,21 @@ def _serve(
             for (application, context), admission, place in zip(applications, admissions, where, strict=True)
         ]
 
+        gate = None
+        if doors_by_name is not None:
+            gate = Gate(bound[where[0]], dict(zip(_each(doors_by_name), servers, strict=True)))
+
         async def beside() -> None:
             async with asyncio.TaskGroup() as group:
+                if gate is not None:
+                    group.create_task(gate.serve_forever())
                 group.create_task(shown.watch_forever())
                 group.create_task(heads.note_forever(notary, options.audit_heads_every_s))
                 group.create_task(watch.forever())
                 group.create_task(handshakes.forever())
 
-        server.run_all(list(zip(servers, where, bound, strict=True)), beside)
+        own = [bound[place] if gate is None else None for place in where]
+        server.run_all(list(zip(servers, where, own, strict=True)), beside)
         handshakes.write(is_last=True)
     heads.note(notary)
     abandoned = sum(each.abandoned for each in servers)
@@ -193,6 +196,10 @@ def _serve(
         logging.error("stopped with %d requests unanswered", abandoned)
         os._exit(1)
     return 0
+
+
+def _each(doors: Doors[_T] | None) -> list[_T]:
+    return [] if doors is None else [doors.device, doors.people, doors.join]
 
 
 def _people_tls(options: HubOptions) -> "Tls | None":

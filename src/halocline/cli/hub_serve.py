@@ -17,6 +17,10 @@ def serve(
     device_port: int = 8443,
     people_port: int = 8444,
     join_port: int = 8445,
+    one_port: int | None = None,
+    device_name: str | None = None,
+    people_name: str | None = None,
+    join_name: str | None = None,
     name: Several = None,
     device_url: str | None = None,
     people_url: str | None = None,
@@ -64,6 +68,14 @@ def serve(
         Where people come with their tokens.
     join_port
         Where devices come that have no certificate yet, or an expired one.
+    one_port
+        All three doors on this port, in place of three; the name that a client asks for leads to its door.
+    device_name
+        With --one-port: the host name of the door for devices.
+    people_name
+        With --one-port: the host name of the door for people.
+    join_name
+        With --one-port: the host name of the door for joining.
     name
         A host name or address by which others reach this machine; may be given again, the first is told to
         devices.
@@ -128,6 +140,10 @@ def serve(
             device_port=device_port,
             people_port=people_port,
             join_port=join_port,
+            one_port=one_port,
+            device_name=device_name,
+            people_name=people_name,
+            join_name=join_name,
             names=tuple(name or ()),
             device_url=device_url,
             people_url=people_url,

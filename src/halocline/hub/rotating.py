@@ -11,6 +11,8 @@ from halocline.hub.authority import Authority, Rotation
 from halocline.hub.refusing import audited
 from halocline.hub.store import Store, Transaction
 
+ACTION: Final = "hub.rotate"
+"""In the audit log."""
 _NAMED: Final = 3
 
 
@@ -48,27 +50,22 @@ def rotate(
 
     Raises Rejected (HAL-782), where `anyway` does not stand, for an old root that devices need still.
     """
-    with audited(store, actor=actor, action="hub.rotate", about=what.value, now_s=now_s):
+    with audited(store, actor=actor, action=ACTION, about=what.value, now_s=now_s):
         found = progress(store, authority)
         if what is Rotation.RETIRE and found is not None and found.behind and not anyway:
             raise Rejected("HAL-782", _locked_out(found.behind))
+        # Before the change, not in it: `turn` waits for others who start, and they may wait for the database.
+        turn(what)
         with store.change() as tx:
-            turn(what)
             tx.put_root(authority.fingerprint)
-            tx.append(
-                AuditEntry(
-                    at_s=now_s,
-                    actor=actor,
-                    action="hub.rotate",
-                    object=what.value,
-                    reason=reason,
-                    details={"root": authority.fingerprint, "old": authority.old_fingerprints},
-                )
-            )
+            _write(tx, authority, what, actor=actor, reason=reason, now_s=now_s)
 
 
-def bind(store: Store, authority: Authority) -> None:
-    """See that the store's devices trust this authority. Raises Misconfigured (HAL-783)."""
+def bind(store: Store, authority: Authority, *, now_s: float) -> None:
+    """See that the store's devices trust this authority, and write down where they follow to a new root.
+
+    Raises Misconfigured (HAL-783).
+    """
     with store.change() as tx:
         known = tx.root()
         if known == authority.fingerprint:
@@ -81,6 +78,17 @@ def bind(store: Store, authority: Authority) -> None:
                 "which all hubs on one database share, or give another --database",
             )
         tx.put_root(authority.fingerprint)
+        if known is not None:  # a process died between the change of the folder and that of the database
+            _write(tx, authority, Rotation.ROOT, actor="hub", reason="found at a start", now_s=now_s)
+
+
+def _write(
+    tx: Transaction, authority: Authority, what: Rotation, *, actor: str, reason: str, now_s: float
+) -> None:
+    details = {"root": authority.fingerprint, "old": authority.old_fingerprints}
+    tx.append(
+        AuditEntry(at_s=now_s, actor=actor, action=ACTION, object=what.value, reason=reason, details=details)
+    )
 
 
 def _behind(tx: Transaction, since_s: float) -> list[str]:

@@ -18,7 +18,7 @@ _LOG: Final = logging.getLogger("halocline.doors")
 
 
 class HandshakeWatch:
-    """Watches TLS contexts; a door is told by the context that a connection ended up with.
+    """Watches TLS contexts; a door is told by the context that a connection began with.
 
     A refused handshake never becomes a connection that the server tells of: the TLS object alone knows of it.
     """
@@ -27,7 +27,9 @@ class HandshakeWatch:
         self._store = store
         self._clock = clock
         self._refused = RefusedHandshakes()
-        self._doors: dict[ssl.SSLContext, str] = {}
+
+    def watch(self, context: ssl.SSLContext, door: str) -> ssl.SSLContext:
+        """The context itself, whose refusals are from now on this door's."""
         watch = self
 
         class Watched(ssl.SSLObject):
@@ -37,15 +39,10 @@ class HandshakeWatch:
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError):
                     raise  # it goes on, or the other side has hung up
                 except ssl.SSLError as error:
-                    watch._note(self.context, error)
+                    watch._note(door, error)
                     raise
 
-        self._watched = Watched
-
-    def watch(self, context: ssl.SSLContext, door: str) -> ssl.SSLContext:
-        """The context itself, whose refusals are from now on this door's."""
-        self._doors[context] = door
-        context.sslobject_class = self._watched
+        context.sslobject_class = Watched
         return context
 
     async def forever(self) -> None:
@@ -61,11 +58,11 @@ class HandshakeWatch:
         except HaloclineError as error:
             _LOG.error("refused handshakes are not in the audit log yet: %s", error)
 
-    def _note(self, context: ssl.SSLContext, error: ssl.SSLError) -> None:
+    def _note(self, door: str, error: ssl.SSLError) -> None:
         verify_code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else None
         said = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason
         self._refused.note(
-            self._doors.get(context, ""),
+            door,
             cause_of(error.reason or "", verify_code),
             (said or "")[:_TLS_CHARS],
             now_s=self._clock(),

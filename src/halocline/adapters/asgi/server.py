@@ -97,6 +97,16 @@ class Server(uvicorn.Server):
         else:
             self.should_exit = self.force_exit = True
 
+    async def take(self, connection: socket.socket) -> None:
+        """Serve an accepted connection, until its handshake is over. Raises OSError where that fails."""
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self._protocol, connection, ssl=self.config.ssl)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn types it as a plain one
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
@@ -144,9 +154,11 @@ def run(server: Server, listen: Listen, bound: socket.socket) -> None:
 
 
 def run_all(
-    servers: Sequence[tuple[Server, Listen, socket.socket]], beside: Callable[[], Awaitable[None]]
+    servers: Sequence[tuple[Server, Listen, socket.socket | None]], beside: Callable[[], Awaitable[None]]
 ) -> None:
     """Serve on several sockets in one loop until all are drained; `beside` runs as long.
+
+    A server without a socket serves what it is made to `take`.
 
     A signal reaches each of them. Raises as `run` does; where one cannot go on, none does.
     """
@@ -155,11 +167,11 @@ def run_all(
 
 
 async def _serve_all(
-    servers: Sequence[tuple[Server, Listen, socket.socket]], beside: Callable[[], Awaitable[None]]
+    servers: Sequence[tuple[Server, Listen, socket.socket | None]], beside: Callable[[], Awaitable[None]]
 ) -> None:
-    async def one(server: Server, listen: Listen, bound: socket.socket) -> None:
+    async def one(server: Server, listen: Listen, bound: socket.socket | None) -> None:
         try:
-            await server._serve([bound])
+            await server._serve([] if bound is None else [bound])
         except OSError as error:
             raise cannot_listen(listen, error) from error
 
