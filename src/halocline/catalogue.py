@@ -608,4 +608,25 @@ CATALOGUE: dict[str, Entry] = {
         "Devices ask for a cloud model by a name, and a URL alone gives it none.",
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
+    "HAL-795": Entry(
+        "A support bundle that would hold a secret",
+        "A secret that is known on this machine was found in it at the last look. Nothing was written.",
+        "Report it with the name of the part; without that part there is no danger.",
+    ),
+    "HAL-796": Entry(
+        "A support bundle that cannot be written",
+        "The file is there already, or its folder cannot be written to.",
+        "Give `--out` a file that is not there, in a folder of yours.",
+    ),
+    "HAL-797": Entry(
+        "Nothing to make a support bundle of",
+        "The folder is the state of neither a device nor a hub.",
+        "Give the `--state` of `halocline agent run` or `halocline hub serve`; without it, the machine alone "
+        "is looked at.",
+    ),
+    "HAL-798": Entry(
+        "A log that cannot be read",
+        "A file given by `--log` is not there, or this user may not read it.",
+        "Give another file, or run as its owner.",
+    ),
 }
