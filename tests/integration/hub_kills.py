@@ -53,9 +53,13 @@ class Tally(msgspec.Struct):
 class Campaign:
     """A hub in a folder, and the devices that it has let in so far."""
 
-    def __init__(self, folder: Path, rng: random.Random, *, is_late: bool = False) -> None:
+    def __init__(
+        self, folder: Path, rng: random.Random, *, is_late: bool = False, database: str | None = None
+    ) -> None:
         ports = zip(("--device-port", "--people-port", "--join-port"), free_ports(3), strict=True)
         self._serve = [word for option, port in ports for word in (option, str(port))]
+        self._serve += [] if database is None else ["--database", database]
+        self._database = database
         self._folder = folder
         self._rng = rng
         self._point = folder / "point"
@@ -153,6 +157,6 @@ class Campaign:
         return bool(self.tally.faults)
 
     def _observe(self, when: str, *, at_rest: bool) -> bool:
-        found = faults(self._folder / "hub", self._told, at_rest=at_rest)
+        found = faults(self._folder / "hub", self._told, at_rest=at_rest, url=self._database)
         self.tally.faults += [f"{when}: {fault}" for fault in found]
         return bool(found)

@@ -155,6 +155,38 @@ def test_a_revoked_device_is_out_and_told_nothing_any_more(hub, says, fails):
     assert "HAL-748" in fails(WRONG_USE, "device", "revoke", NOBODY)
 
 
+def test_a_replacement_stands_in_the_place_of_the_old_device_which_is_out(hub, says, fails):
+    old = join(hub, says("device", "invite", "--label", "site=ulm", "--label", "type=cam"))
+    new = join(hub, says("device", "invite", "--label", "type=mic"))
+    says("device", "set", old, "--model", "edge", "--threshold", "0.9")
+    shown = says("device", "replace", old, new, "--reason", "broken lens")
+    assert old in shown.partition("replaces")[2]
+    told = json.loads(says("device", "show", new, "--json"))
+    assert told["device"]["labels"] == {"site": "ulm", "type": "cam"}
+    assert told["twin"]["desired"]["settings"] == {"models": {"edge": {"threshold": 0.9}}}
+    assert json.loads(says("device", "show", old, "--json"))["device"]["state"] == "replaced"
+    assert json.loads(says("device", "replace", old, new, "--json")) == told
+    third = join(hub, says("device", "invite"))
+    assert "was replaced already" in fails(WRONG_USE, "device", "replace", old, third)
+    with hub.store.look() as tx:
+        said = [link.entry for link in tx.audit() if link.entry.action == "device.replace"]
+    assert [(each.outcome, each.object) for each in said] == [("done", old), ("refused", old)]
+    assert (said[0].actor, said[0].reason, said[0].details) == (
+        "person:admin",
+        "broken lens",
+        {"by": new},
+    )
+
+
+def test_a_device_is_replaced_by_another_that_has_joined_alone(hub, says, fails):
+    old, waiting = join(hub, says("device", "invite")), join(hub)
+    assert "is pending, not enrolled" in fails(WRONG_USE, "device", "replace", old, waiting)
+    assert "cannot replace itself" in fails(WRONG_USE, "device", "replace", old, old)
+    assert f"no device {NOBODY}" in fails(WRONG_USE, "device", "replace", old, NOBODY)
+    assert "HAL-102" in fails(WRONG_USE, "device", "replace", old, "cam-2")
+    assert json.loads(says("device", "show", old, "--json"))["device"]["state"] == "enrolled"
+
+
 def test_what_is_waited_for_ends_the_wait_and_a_timeout_has_its_exit_code(hub, says, fails):
     invite = says("device", "invite", "--label", "type=cam")
     asked = ["device", "wait", "--label", "type=cam"]
@@ -196,6 +228,7 @@ def test_a_viewer_sees_and_changes_nothing(hub, says, fails, monkeypatch):
         ["device", "label", device, "a=b"],
         ["device", "set", device, "--poll-s", "10"],
         ["device", "revoke", device],
+        ["device", "replace", device, NOBODY],
         ["device", "accept", device],
         ["user", "add", "eve", "--role", "admin"],
         ["token", "create", "--user", "admin", "--ttl", "1h"],
@@ -203,7 +236,7 @@ def test_a_viewer_sees_and_changes_nothing(hub, says, fails, monkeypatch):
         assert "HAL-752" in fails(NOT_TRUSTED, *words)
     with hub.store.look() as tx:
         refused = [link.entry.action for link in tx.audit() if link.entry.outcome == "refused"]
-    assert len(refused) == 7
+    assert len(refused) == 8
 
 
 def test_an_installer_lets_in_the_devices_of_one_site_and_knows_no_others(hub, says, fails, monkeypatch):

@@ -41,6 +41,8 @@ COMMANDS = (
     "device label",
     "device set",
     "device revoke",
+    "device replace",
+    "device virtual",
     "device wait",
     "alert list",
     "user add",

@@ -18,11 +18,15 @@ def serve(
     people_port: int = 8444,
     join_port: int = 8445,
     name: Several = None,
+    device_url: str | None = None,
+    people_url: str | None = None,
+    join_url: str | None = None,
     cloud_model: Several = None,
     cloud_deadline_s: float = 10.0,
     ca_passphrase: str | None = None,
     alert_webhook: str | None = None,
     alert_secret: str | None = None,
+    require_reason: Annotated[bool, Parameter(negative="")] = False,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
     drain_s: float = 30.0,
@@ -57,6 +61,13 @@ def serve(
     name
         A host name or address by which others reach this machine; may be given again, the first is told to
         devices.
+    device_url
+        Where devices are told to come, https://HOST:PORT, where that is not the name and port above: behind
+        a proxy that hands on TCP, or in a container. Its host is added to the hub's certificate.
+    people_url
+        The same of the door for people.
+    join_url
+        The same of the door for joining: what invites lead to.
     cloud_model
         NAME=PATH of an ONNX file that devices may ask, or NAME=URL of a model on any server of the Open
         Inference Protocol, as in gpu=https://HOST:PORT/v2/models/MODEL; may be given again.
@@ -70,6 +81,8 @@ def serve(
     alert_secret
         What those messages are signed with (HMAC-SHA256 of Halocline-Timestamp, a dot and the body, in
         Halocline-Signature), env:NAME or file:PATH.
+    require_reason
+        Refuse changes by people that do not say why (--reason).
     joins_per_s
         How often one address may try to join, in the long run.
     max_connections
@@ -96,11 +109,15 @@ def serve(
             people_port=people_port,
             join_port=join_port,
             names=tuple(name or ()),
+            device_url=device_url,
+            people_url=people_url,
+            join_url=join_url,
             cloud_models=tuple(cloud_model or ()),
             cloud_deadline_s=cloud_deadline_s,
             ca_passphrase=ca_passphrase,
             alert_webhook=alert_webhook,
             alert_secret=alert_secret,
+            require_reason=require_reason,
             joins_per_s=joins_per_s,
             max_connections=max_connections,
             drain_s=drain_s,

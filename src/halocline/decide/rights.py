@@ -20,6 +20,7 @@ class Action(StrEnum):
     DEVICE_LABEL = "device.label"
     DEVICE_SET = "device.set"
     DEVICE_REVOKE = "device.revoke"
+    DEVICE_REPLACE = "device.replace"
     TOKEN_OWN = "token.own"  # noqa: S105 - the name of a right
     """See and revoke one's own tokens, and make others that end no later than the one in use."""
     PEOPLE_MANAGE = "people.manage"
@@ -40,6 +41,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Action]]] = {
         Action.DEVICE_LABEL,
         Action.DEVICE_SET,
         Action.DEVICE_REVOKE,
+        Action.DEVICE_REPLACE,
     },
     Role.ADMIN: frozenset(Action),
 }

@@ -60,7 +60,8 @@ def revoke(store: Store, device_id: str, *, actor: str, reason: str = "", now_s:
 def replace(store: Store, old_id: str, new_id: str, *, actor: str, reason: str = "", now_s: float) -> Device:
     """Give a device's labels and desired state to another, which stands in its place from now on.
 
-    Raises Rejected: HAL-747 (the new one is not enrolled, or has a past of its own), HAL-748.
+    Raises Rejected: HAL-747 (the new one is not enrolled, or has a past of its own), HAL-748, HAL-101
+    (together they have too many labels).
     """
     with (
         audited(store, actor=actor, action="device.replace", about=old_id, now_s=now_s),
@@ -70,7 +71,9 @@ def replace(store: Store, old_id: str, new_id: str, *, actor: str, reason: str =
         if old.state is DeviceState.REPLACED and new.replaces == old_id:
             return new
         _check_pair(old, new)
-        after = msgspec.structs.replace(new, labels={**new.labels, **old.labels}, replaces=old_id)
+        both = {**new.labels, **old.labels}
+        check_labels(both)
+        after = msgspec.structs.replace(new, labels=both, replaces=old_id)
         tx.put_device(msgspec.structs.replace(old, state=DeviceState.REPLACED, code=""))
         tx.put_device(after)
         _inherit(tx, old_id, new_id)

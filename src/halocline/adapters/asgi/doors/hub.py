@@ -28,3 +28,5 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Callable[[], Sequence[Alert]] = tuple
     """What is open, the oldest first."""
     rules: JoinRules = JoinRules()
+    requires_reason: bool = False
+    """Whether a person's change is refused that does not say why."""

@@ -2,14 +2,13 @@
 
 import re
 import secrets
-from collections import Counter
 from typing import Final
 
 from halocline import __version__
 from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
-from halocline.adapters.asgi.doors.people_devices import actor_of, show_device
+from halocline.adapters.asgi.doors.people_devices import actor_of, show_device, shown
 from halocline.decide.alerts import Alert
 from halocline.decide.rights import SITE, Action
 from halocline.errors import Rejected
@@ -39,6 +38,7 @@ def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
         uses=asked.uses,
         labels=asked.labels,
         serials=asked.serials,
+        reason=asked.reason,
     )
     text = encode_invite(Invitation(url=hub.join_url, fingerprint=hub.authority.fingerprint, secret=secret))
     return reply(wire.InviteReply(invite=text, expires_s=made.expires_s, uses=made.uses), 201)
@@ -73,16 +73,30 @@ def revoke_device(hub: Hub, person: Person, call: Call) -> Answer:
     return show_device(hub, person, call)
 
 
+def replace_device(hub: Hub, person: Person, call: Call) -> Answer:
+    """POST /v1/devices/{device}/replace"""
+    asked = channel.decode(call.body, wire.ReplaceRequest)
+    with hub.store.look() as tx:
+        for device_id in (call.named[0], asked.by):
+            twins.visible(tx, person, device_id)
+    now_s = hub.clock()
+    after = joining.replace(
+        hub.store, call.named[0], asked.by, actor=actor_of(person), reason=asked.reason, now_s=now_s
+    )
+    with hub.store.look() as tx:
+        return reply(shown(tx, after, now_s))
+
+
 def status(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/status"""
     labels = {SITE: person.site} if person.site else None
     with hub.store.look() as tx:
-        counted = Counter(device.state for device in tx.devices(labels=labels))
+        counted = tx.count_devices(labels=labels)
     return reply(
         wire.StatusReply(
             hub_version=__version__,
             now_s=hub.clock(),
-            devices={str(state): counted[state] for state in DeviceState},
+            devices={str(state): counted.get(state, 0) for state in DeviceState},
             database=hub.database,
             ca_fingerprint=hub.authority.fingerprint,
             models=list(hub.models),
