@@ -674,4 +674,25 @@ CATALOGUE: dict[str, Entry] = {
         "GET /v1/twin?wait_s=… takes seconds up to five minutes: proxies cut what is silent for longer.",
         "Set another time: halocline device set DEVICE --long-poll 30s.",
     ),
+    "HAL-795": Entry(
+        "A support bundle that would hold a secret",
+        "A secret that is known on this machine was found in it at the last look. Nothing was written.",
+        "Report it with the name of the part; without that part there is no danger.",
+    ),
+    "HAL-796": Entry(
+        "A support bundle that cannot be written",
+        "The file is there already, or its folder cannot be written to.",
+        "Give `--out` a file that is not there, in a folder of yours.",
+    ),
+    "HAL-797": Entry(
+        "Nothing to make a support bundle of",
+        "The folder is the state of neither a device nor a hub.",
+        "Give the `--state` of `halocline agent run` or `halocline hub serve`; without it, the machine alone "
+        "is looked at.",
+    ),
+    "HAL-798": Entry(
+        "A log that cannot be read",
+        "A file given by `--log` is not there, or this user may not read it.",
+        "Give another file, or run as its owner.",
+    ),
 }

@@ -31,7 +31,7 @@ ENDING = [
     each
     for each in (*COMMANDS, *ALIASES)
     if each not in {"serve", "demo", "data get", "init", "login", "whoami"}
-    and each.split()[0] not in {"agent", "alert", "audit", "hub", "device", "user", "token"}
+    and each.split()[0] not in {"agent", "alert", "audit", "hub", "device", "user", "token", "support"}
 ]
 
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from halocline.cli import agent_plainly
-from halocline.cli.output import Json
+from halocline.cli.output import JsonToo
 
 
-def run(*, config: Path = agent_plainly.CONFIG, state: Path | None = None, json: Json = False) -> int:
+def run(*, config: Path = agent_plainly.CONFIG, state: Path | None = None, json: JsonToo = False) -> int:
     """Serve the models of this device to its own programs, until a signal ends it.
 
     Open Inference Protocol v2 on a Unix socket, or on 127.0.0.1 with a token. It starts from what is on disk,

@@ -1,21 +1,15 @@
 """halocline alert list: list what is wrong at a hub now."""
 
+from halocline.cli.at_hub import Hub
 from halocline.cli.output import Json, print_json, print_table
 
 
-def list(*, hub: str | None = None, json: Json = False) -> int:  # noqa: A001 - named as its command
+def list(*, hub: Hub = None, json: Json = False) -> int:  # noqa: A001 - named as its command
     """List what is wrong at a hub now: silent devices, clones, a disk that is nearly full.
 
     Examples
     --------
     halocline alert list
-
-    Parameters
-    ----------
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import moment, open_hub, plain
 

@@ -60,6 +60,7 @@ COMMANDS = (
     "agent config",
     "agent status",
     "doctor",
+    "support bundle",
     "explain",
 )
 """In the order of `--help`; each a function of that last name in `halocline.cli.NAME`, with its example."""
@@ -78,6 +79,7 @@ _GROUPS = {
     "hub": "Run a hub, and look at one.",
     "model": "Look at model files.",
     "policy": "Tune, evaluate, show and compare the policies of pairs of models.",
+    "support": "Collect what helps others to help.",
     "token": "Make, list and end the tokens by which people act.",
     "user": "Say who may use a hub.",
 }

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 Several: TypeAlias = Annotated[list[str] | None, Parameter(negative="")]
 """A flag that may be given again."""
 
+Hub: TypeAlias = Annotated[
+    str | None, Parameter(help="Another hub than the one signed in to last: its name or URL.")
+]
+"""The flag --hub of every command that speaks to one."""
+
 _FACTS: Final = ("serial", "machine", "agent")
 
 

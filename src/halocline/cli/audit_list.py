@@ -2,6 +2,7 @@
 
 import time
 
+from halocline.cli.at_hub import Hub
 from halocline.cli.output import Json, print_json, print_table
 from halocline.errors import Rejected
 
@@ -15,7 +16,7 @@ def list(  # noqa: A001 - named as its command
     actor: str = "",
     object: str = "",  # noqa: A002 - the audit log's word
     last: int = 100,
-    hub: str | None = None,
+    hub: Hub = None,
     json: Json = False,
 ) -> int:
     """List who did what at a hub, and what it refused, oldest first.
@@ -34,10 +35,6 @@ def list(  # noqa: A001 - named as its command
         Only what was done to this device, person or invite; the start of a digest is enough.
     last
         The newest so many of them.
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from collections import deque
 

@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from halocline.cli.at_hub import Several
+from halocline.cli.at_hub import Hub, Several
 from halocline.cli.output import Json, print_json, print_table
 from halocline.errors import Misconfigured
 from halocline.wire.people import MAX_PAGE
@@ -21,7 +21,7 @@ def list(  # noqa: A001 - named as its command
     state: Literal["pending", "enrolled", "revoked", "replaced"] | None = None,
     limit: int | None = None,
     after: str | None = None,
-    hub: str | None = None,
+    hub: Hub = None,
     json: Json = False,
 ) -> int:
     """List the devices of a hub, with the age of their last contact.
@@ -42,10 +42,6 @@ def list(  # noqa: A001 - named as its command
         Only so many, and how to have those that follow; without it all are listed.
     after
         Only those behind this id, in the order of the ids.
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import contact, device_in, labels_in, labels_said, open_hub, plain, twin_said
     from halocline.cli.durations import read_duration

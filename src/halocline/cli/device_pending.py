@@ -1,9 +1,10 @@
 """halocline device pending: list the devices that wait to be let in."""
 
+from halocline.cli.at_hub import Hub
 from halocline.cli.output import Json, print_json, print_table
 
 
-def pending(*, hub: str | None = None, json: Json = False) -> int:
+def pending(*, hub: Hub = None, json: Json = False) -> int:
     """List the devices that wait to be let in, each with the code that it shows.
 
     Compare the code with the one on the device, then let it in: halocline device accept DEVICE.
@@ -11,13 +12,6 @@ def pending(*, hub: str | None = None, json: Json = False) -> int:
     Examples
     --------
     halocline device pending
-
-    Parameters
-    ----------
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import labels_said, moment, open_hub, plain
 

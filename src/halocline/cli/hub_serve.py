@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from halocline.cli.output import Json
+from halocline.cli.output import JsonToo
 
 Several = Annotated[list[str] | None, Parameter(negative="")]
 
@@ -42,7 +42,7 @@ def serve(
     drain_s: float = 30.0,
     audit_heads: str | None = None,
     audit_heads_every_s: float = 3600.0,
-    json: Json = False,
+    json: JsonToo = False,
 ) -> int:
     """Run a hub until a signal ends it: devices join it, get their settings and ask its cloud models.
 

@@ -2,25 +2,19 @@
 
 from typing import TYPE_CHECKING
 
+from halocline.cli.at_hub import Hub
 from halocline.cli.output import Json, print_json, print_pairs
 
 if TYPE_CHECKING:
     from halocline.wire.people import StatusReply
 
 
-def status(*, hub: str | None = None, json: Json = False) -> int:
+def status(*, hub: Hub = None, json: Json = False) -> int:
     """Say how a hub is: its version, its devices by state, its models and its authority.
 
     Examples
     --------
     halocline hub status
-
-    Parameters
-    ----------
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import moment, open_hub, plain
 

@@ -10,8 +10,14 @@ from cyclopts import Parameter
 VERSION = 1
 """Of every JSON object that a command prints; raised when a field changes its meaning or goes."""
 
-Json: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
-"""The flag --json of every command: one object on stdout and nothing else."""
+Json: TypeAlias = Annotated[
+    bool,
+    Parameter(negative="", show_default=False, help="Print one JSON object on stdout and nothing else."),
+]
+"""The flag --json of every command that ends: one object on stdout and nothing else."""
+
+JsonToo: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+"""The same flag of a command that goes on, or prints more: its own words say what it does."""
 
 
 def print_json(values: Mapping[str, Any]) -> None:

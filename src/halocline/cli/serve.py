@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from halocline.cli.output import Json
+from halocline.cli.output import JsonToo
 from halocline.cli.served_tiers import ServedTiers, options_of
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -33,7 +33,7 @@ def serve(
     provider: Annotated[list[str] | None, Parameter(negative="")] = None,
     allow_nan: Flag = False,
     access_log: str | None = None,
-    json: Json = False,
+    json: JsonToo = False,
 ) -> int:
     """Serve models over the Open Inference Protocol v2, until a signal ends it.
 

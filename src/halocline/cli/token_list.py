@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from halocline.cli.at_hub import Hub
 from halocline.cli.output import Json, print_json, print_table
 from halocline.errors import Misconfigured
 
@@ -12,7 +13,7 @@ def list(  # noqa: A001 - named as its command
     *,
     user: str = "",
     everyone: Annotated[bool, Parameter(name="--all", negative="")] = False,
-    hub: str | None = None,
+    hub: Hub = None,
     json: Json = False,
 ) -> int:
     """List one's tokens, or another person's, or all; the hub knows the digest alone.
@@ -27,10 +28,6 @@ def list(  # noqa: A001 - named as its command
         Whose (admin); one's own by default.
     everyone
         Those of all people (admin).
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import moment, name_in, open_hub, plain, scope_said
 

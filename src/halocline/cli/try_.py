@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from halocline.cli.output import Json, print_json
+from halocline.cli.output import JsonToo, print_json
 from halocline.cli.tiers import Tiers, asking, opened, progress_on_stderr, read_labelled, share, truth_in
 
 
@@ -24,7 +24,7 @@ def try_(
     seed: int = 0,
     out: Path = Path("try.html"),
     open: Annotated[bool, Parameter(negative="", show_default=False)] = False,  # noqa: A002 - the flag
-    json: Json = False,
+    json: JsonToo = False,
 ) -> int:
     """See on one page whether two models are worth running together, on your data.
 

@@ -1,21 +1,15 @@
 """halocline user list: list the people who may use a hub."""
 
+from halocline.cli.at_hub import Hub
 from halocline.cli.output import Json, print_json, print_table
 
 
-def list(*, hub: str | None = None, json: Json = False) -> int:  # noqa: A001 - named as its command
+def list(*, hub: Hub = None, json: Json = False) -> int:  # noqa: A001 - named as its command
     """List the people who may use a hub, with their roles.
 
     Examples
     --------
     halocline user list
-
-    Parameters
-    ----------
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import open_hub, plain
 

@@ -1,21 +1,15 @@
 """halocline whoami: say which hub this is, and whom it takes you for."""
 
+from halocline.cli.at_hub import Hub
 from halocline.cli.output import Json, print_json, print_pairs
 
 
-def whoami(*, hub: str | None = None, json: Json = False) -> int:
+def whoami(*, hub: Hub = None, json: Json = False) -> int:
     """Say which hub the commands speak to, and whom it takes you for.
 
     Examples
     --------
     halocline whoami
-
-    Parameters
-    ----------
-    hub
-        Another hub than the one signed in to last: its name or URL.
-    json
-        Print one JSON object on stdout and nothing else.
     """
     from halocline.cli.at_hub import moment, open_hub, plain, scope_said
 
