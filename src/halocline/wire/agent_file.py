@@ -86,12 +86,20 @@ AGENT_KEYS: Final = {
         about="Where local programs ask; by default agent.sock in the state folder:",
     ),
     "max_queue": Key(
-        kind=int, unit="requests", low=1, high=65_536, about="More at once are refused with 429."
+        kind=int,
+        unit="requests",
+        low=1,
+        high=65_536,
+        about="More at once are refused with 429; 256 by default:",
     ),
 }
 HUB_KEYS: Final = {
     "poll_s": Key(
-        kind=float, unit="seconds", low=1, high=86_400, about="How often the hub is asked what it wants:"
+        kind=float,
+        unit="seconds",
+        low=1,
+        high=86_400,
+        about="How often the hub is asked what it wants; 60 by default:",
     )
 }
 MODEL_KEYS: Final = {
@@ -157,7 +165,7 @@ def told(config: AgentConfig) -> Iterator[tuple[str, Any, str]]:
             yield at, getattr(model, key), config.sources.get(at, "default")
 
 
-def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud") -> str:
+def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud", policy: str | None = None) -> str:
     """A commented file with every key: those that have a default are commented out."""
     parts = [
         "# What this device serves, and what may leave it. Check it with: halocline agent config FILE --check"
@@ -165,7 +173,7 @@ def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud") -> str:
     for table, keys, given in (
         ("agent", AGENT_KEYS, {}),
         ("hub", HUB_KEYS, {"poll_s": 60.0}),
-        ("model.edge", MODEL_KEYS, {"edge": edge, "cloud": cloud, "leaves": "samples"}),
+        ("model.edge", MODEL_KEYS, {"edge": edge, "cloud": cloud, "policy": policy, "leaves": "samples"}),
     ):
         parts.append(f"\n[{table}]")
         for name, key in keys.items():
