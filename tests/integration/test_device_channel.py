@@ -165,7 +165,7 @@ def test_without_an_invite_a_device_waits_to_be_accepted(
 ) -> None:
     words = ["agent", "join", "--hub", hub.join, "--fingerprint", hub.authority.fingerprint]
     words += ["--state", str(state)]
-    assert main([*words, "--wait", "0"]) == TRY_AGAIN
+    assert main([*words, "--wait", "0s"]) == TRY_AGAIN
     (device,) = hub.devices()
     assert device.code in capsys.readouterr().err
     joining.accept(hub.store, device_id=device.id, actor="person:ann", now_s=hub.now_s)

@@ -15,6 +15,7 @@ import halocline as hc
 from halocline.cli import main
 from halocline.data import Series, read
 from halocline.demo.starter import KINDS, kinds
+from halocline.wire.agent_file import AGENT_KEYS, HUB_KEYS, MODEL_KEYS, read_agent_file
 from halocline.wire.policy_file import read_policy
 
 DATA = {"classifier": "rows.npz", "camera": "pictures", "sensor": "readings.csv"}
@@ -51,9 +52,9 @@ def test_what_the_readme_says_to_type_works(written, kind, capsys, monkeypatch):
     monkeypatch.chdir(written / kind)
     monkeypatch.setenv("HALOCLINE_CACHE", str(written / "cache"))
     typed = re.findall(r"^\$ halocline (.+)$", Path("README.md").read_text(), re.MULTILINE)
-    assert [line.split()[0] for line in typed] == ["try", "tune", "serve"]
+    assert [line.split()[0] for line in typed] == ["try", "tune", "serve", "agent"]
     for line in typed:
-        if not line.startswith("serve"):  # which runs until a signal ends it
+        if not line.startswith(("serve", "agent")):  # which run until a signal ends them
             assert main(line.split()) == 0, capsys.readouterr().err
     assert "image/png" in Path("try.html").read_text() or kind != "camera"
 
@@ -83,6 +84,19 @@ def test_the_policy_is_for_these_models_and_every_setting_has_a_comment(written,
     text = (folder / "edge.model.toml").read_text()
     assert text.count("#") >= 4
     assert (folder / "policy.toml").read_text().startswith("#")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_agents_settings_are_right_as_they_are_and_name_every_key(written, kind, capsys, monkeypatch):
+    monkeypatch.chdir(written / kind)
+    assert main(["agent", "config", "edge.toml", "--check"]) == 0, capsys.readouterr().err
+    text = Path("edge.toml").read_text()
+    for keys in (AGENT_KEYS, HUB_KEYS, MODEL_KEYS):
+        for name, key in keys.items():
+            assert re.search(rf"^# {re.escape(key.about)}.*\n(# )?{name} =", text, re.MULTILINE), name
+    read = read_agent_file("edge.toml").models["edge"]
+    assert read.escalates
+    assert hc.Tiered(hc.load(read.edge), hc.load(read.cloud), policy=read.policy).threshold > 0
 
 
 @pytest.mark.parametrize("seed", range(1, 4))

@@ -32,7 +32,18 @@ def hub(tmp_path: Path) -> Iterator[DeviceHub]:
 
 
 def asking(url: str, fingerprint: str, state: Path) -> list[str]:
-    return ["agent", "join", "--hub", url, "--fingerprint", fingerprint, "--state", str(state), "--wait", "0"]
+    return [
+        "agent",
+        "join",
+        "--hub",
+        url,
+        "--fingerprint",
+        fingerprint,
+        "--state",
+        str(state),
+        "--wait",
+        "0s",
+    ]
 
 
 def test_an_invite_is_read_from_standard_input_and_a_slip_in_an_option_is_no_invite(
@@ -58,6 +69,16 @@ def test_the_devices_door_taken_for_the_joining_one_is_recognised(
     code = main(asking(hub.channel, hub.authority.fingerprint, tmp_path / "dev"))
     assert code in (NOT_TRUSTED, TRY_AGAIN)
     assert "8445" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wait", ["60", "0", "soon"])
+def test_a_wait_that_is_no_duration_is_refused_before_anything_is_asked(
+    tmp_path: Path, terminal: Terminal, wait: str
+) -> None:
+    words = asking("https://localhost:9", "sha256:" + "0" * 64, tmp_path / "dev")[:-1]
+    said = terminal.fails(WRONG_USE, *words, wait)
+    assert "--wait is a duration such as 30s, 10m, 1h or 30d" in said
+    assert not (tmp_path / "dev").exists()
 
 
 def test_a_device_that_waits_to_be_accepted_says_so(

@@ -24,7 +24,7 @@ def join(
     hub: str | None = None,
     fingerprint: str | None = None,
     serial: str = "",
-    wait: float = 600.0,
+    wait: str = "10m",
     json: Json = False,
 ) -> int:
     """Join a hub, by an invite or by asking to be accepted.
@@ -45,7 +45,7 @@ def join(
     serial
         The device's serial number, for invites that list them.
     wait
-        Seconds to wait for someone to accept this device, where that is needed.
+        How long to wait for someone to accept this device, where that is needed: 30s, 10m, 1h.
     json
         Print one JSON object.
 
@@ -57,6 +57,7 @@ def join(
     from halocline.adapters.device_folder.folder import held
     from halocline.adapters.http.door import read_fingerprint
     from halocline.adapters.http.joining import Wanted, join
+    from halocline.cli.durations import read_duration
     from halocline.wire.channel import JoinReply
     from halocline.wire.invite import decode_invite
 
@@ -64,6 +65,7 @@ def join(
         raise Misconfigured(
             "HAL-102", f"agent join has no option {invite[:40]}. See: halocline agent join --help"
         )
+    wait_s = read_duration("--wait", wait)
     facts = Facts(serial=serial, machine=f"{platform.machine()} {platform.system()}", agent=__version__)
     if invite is not None and hub is None and fingerprint is None:
         invitation = decode_invite(sys.stdin.readline() if invite == "-" else invite)
@@ -85,7 +87,7 @@ def join(
         )
 
     with held(state or agent_folder()) as folder:
-        places = join(folder, wanted, wait_s=wait, waits=waits, share=random.random)
+        places = join(folder, wanted, wait_s=wait_s, waits=waits, share=random.random)
         shown = {"device": places.device, "hub": places.channel, "state": str(folder.path)}
     if json:
         print_json(shown)

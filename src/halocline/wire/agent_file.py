@@ -87,7 +87,11 @@ AGENT_KEYS: Final = {
         about="Where local programs ask; by default agent.sock in the state folder:",
     ),
     "max_queue": Key(
-        kind=int, unit="requests", low=1, high=65_536, about="More at once are refused with 429."
+        kind=int,
+        unit="requests",
+        low=1,
+        high=65_536,
+        about="More at once are refused with 429; 256 by default:",
     ),
 }
 HUB_KEYS: Final = {
@@ -96,7 +100,7 @@ HUB_KEYS: Final = {
         unit="seconds",
         low=LEAST_POLL_S,
         high=MOST_POLL_S,
-        about="How often the hub is asked what it wants:",
+        about="How often the hub is asked what it wants; 60 by default:",
     )
 }
 MODEL_KEYS: Final = {
@@ -162,7 +166,7 @@ def told(config: AgentConfig) -> Iterator[tuple[str, Any, str]]:
             yield at, getattr(model, key), config.sources.get(at, "default")
 
 
-def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud") -> str:
+def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud", policy: str | None = None) -> str:
     """A commented file with every key: those that have a default are commented out."""
     parts = [
         "# What this device serves, and what may leave it. Check it with: halocline agent config FILE --check"
@@ -170,7 +174,7 @@ def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud") -> str:
     for table, keys, given in (
         ("agent", AGENT_KEYS, {}),
         ("hub", HUB_KEYS, {"poll_s": 60.0}),
-        ("model.edge", MODEL_KEYS, {"edge": edge, "cloud": cloud, "leaves": "samples"}),
+        ("model.edge", MODEL_KEYS, {"edge": edge, "cloud": cloud, "policy": policy, "leaves": "samples"}),
     ):
         parts.append(f"\n[{table}]")
         for name, key in keys.items():

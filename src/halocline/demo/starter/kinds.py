@@ -17,6 +17,7 @@ from halocline.demo.starter.models import trained
 from halocline.inputs.prepare import prepare_of
 from halocline.records import Array
 from halocline.trial.png import png_of
+from halocline.wire import agent_file
 from halocline.wire.model_file import read_description
 
 TRAINED_ON = 2000
@@ -40,7 +41,7 @@ class Starter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fill(folder: Path, starter: Starter, seed: int) -> None:
-    """Write the rows, both models and a policy; the descriptions of the models are there already."""
+    """Write the rows, both models, a policy and an agent's settings; the models' descriptions are there."""
     rng = np.random.default_rng(seed)
     known, rows = starter.make(TRAINED_ON, rng), starter.make(starter.rows, rng)
     for name, hidden in (("edge", starter.edge), ("cloud", starter.cloud)):
@@ -54,6 +55,8 @@ def fill(folder: Path, starter: Starter, seed: int) -> None:
         edge, cloud, data.samples, data.labels, data.groups, max_loss=starter.max_loss, cache=False
     )
     tuned.save(folder / "policy.toml")
+    told = agent_file.starter(cloud="cloud.onnx", policy="policy.toml")
+    (folder / "edge.toml").write_text(told, encoding="utf-8")
 
 
 def _prepared(description: Path, raw: Array) -> Array:
