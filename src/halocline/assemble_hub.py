@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 import secrets
 import ssl
 import time
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from halocline.adapters.audit_heads import HeadFolder, HeadKey
     from halocline.adapters.certificates.authority import CertificateAuthority
     from halocline.adapters.hub_folder import HubFolder
-    from halocline.adapters.onnxruntime import OnnxModel
     from halocline.adapters.sql import SqlStore
     from halocline.hub.audit import Notary
     from halocline.hub.store import Store
@@ -34,8 +32,6 @@ _WORKERS: Final = 16
 _MAX_QUEUE: Final = 1024
 _JOIN_BURST: Final = 200
 """So many devices behind one address may join at once."""
-_CLOUD_WAIT_S: Final = 10.0
-"""So long the start waits for a model on another server."""
 _RENEW_EVERY_S: Final = 3600.0
 """How often the hub looks whether its own certificate is half over."""
 _ANY: Final = ("0.0.0.0", "::")  # noqa: S104  # they are asked for, not chosen here
@@ -148,6 +144,7 @@ def _serve(
     from halocline.adapters.asgi.handshakes import HandshakeWatch
     from halocline.adapters.prometheus import expose
     from halocline.assemble_alerts import AlertWatch, webhook_of
+    from halocline.assemble_cloud import CloudModels
     from halocline.serving.admission import Admission
     from halocline.serving.table import ModelTable
 
@@ -167,13 +164,18 @@ def _serve(
         Admission(max_queue=_MAX_QUEUE, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB) for _ in where
     ]
     with contextlib.ExitStack() as open_now:
-        models = _cloud_models(options, open_now)
+        models = CloudModels(options.cloud_models, deadline_s=options.cloud_deadline_s, open_now=open_now)
         bound = [open_now.enter_context(listen.opened(each)) for each in where]
         listens = _Doors(*(each.getsockname()[1] for each in bound))
         doors = _told(public, names[0], listens)
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
         webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
-        table = open_now.enter_context(ModelTable(models)) if models else None
+        names_awaited = models.awaited
+        table = (
+            open_now.enter_context(ModelTable(models.there, expected=names_awaited))
+            if models.there or names_awaited
+            else None
+        )
         watch = AlertWatch(store, folder.path, doors.people, webhook)
         room = WaitingRoom(store, pool, most=options.max_waiting, is_stopping=lambda: admissions[0].draining)
         hub = Hub(
@@ -183,7 +185,8 @@ def _serve(
             channel_url=doors.device,
             join_url=doors.join,
             database=store.kind,
-            models=tuple(table.names) if table is not None else (),
+            models=tuple(sorted({*table.names, *names_awaited})) if table is not None else (),
+            awaited=lambda: models.awaited,
             alerts=watch.open,
             changed=room.changed,
             waiting=lambda: room.count,
@@ -219,11 +222,18 @@ def _serve(
             for (application, context), admission, place in zip(applications, admissions, where, strict=True)
         ]
 
+        def add(model: "Elsewhere") -> None:
+            assert table is not None
+            assert served is not None
+            table.add(model)
+            served.refresh()
+
         async def beside() -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(shown.renew_forever())
                 group.create_task(_note_forever(notary, options.audit_heads_every_s))
                 group.create_task(watch.forever())
+                group.create_task(models.await_all(add))
                 group.create_task(handshakes.forever())
 
         server.run_all(list(zip(servers, where, bound, strict=True)), beside)
@@ -437,42 +447,6 @@ def _names(options: HubOptions, public: list[str]) -> list[str]:
             "--host %s without --name: devices on other machines are told to come to localhost", options.host
         )
     return list(dict.fromkeys([*first, "localhost", "127.0.0.1", "::1", *public]))
-
-
-def _cloud_models(options: HubOptions, open_now: contextlib.ExitStack) -> "list[OnnxModel | Elsewhere]":
-    """All models to serve; those on other servers stay connected until the end."""
-    from halocline.serving.layout import find_models
-    from halocline.serving.tiers import Elsewhere
-
-    elsewhere = [each for each in options.cloud_models if "://" in each]
-    files = [each for each in options.cloud_models if "://" not in each]
-    models: list[OnnxModel | Elsewhere] = []
-    if files:
-        from halocline.adapters.onnxruntime import load
-
-        models += [
-            load(file.path, name=file.ref.name, version=file.ref.version) for file in find_models(files)
-        ]
-    for each in elsewhere:
-        from halocline.adapters.http.served import ServedRemote
-
-        name, url = _named_url(each)
-        remote = ServedRemote(url, name, deadline_s=options.cloud_deadline_s, wait_s=_CLOUD_WAIT_S)
-        open_now.callback(remote.close)
-        models.append(Elsewhere(remote))
-    return models
-
-
-def _named_url(given: str) -> tuple[str, str]:
-    """Raises Misconfigured (HAL-773)."""
-    from halocline.fleet import NAME
-
-    name, _, url = given.partition("=")
-    if "://" in name or not re.fullmatch(NAME, name):
-        raise Misconfigured(
-            "HAL-773", f"--cloud-model {given} gives no name. Write NAME=https://HOST:PORT/v2/models/MODEL"
-        )
-    return name, url
 
 
 def _check(options: HubOptions) -> None:

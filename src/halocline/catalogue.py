@@ -590,8 +590,8 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "HAL-770": Entry(
         "A cloud model elsewhere that the hub cannot reach",
-        "The server behind --cloud-model NAME=URL did not tell what its model takes when the hub started.",
-        "Start that server, correct the URL, or start the hub without this model.",
+        "The server behind --cloud-model NAME=URL is away, and is asked again; or it knows no such model.",
+        "Start that server, or correct the URL; `halocline hub status` says what is not there yet.",
     ),
     "HAL-771": Entry(
         "The cloud model's server gives no answer",

@@ -101,6 +101,8 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     """`sha256:…` of the root authority's certificate."""
     models: list[str]
     """The cloud models that devices are served."""
+    awaited: dict[str, str] = {}
+    """Those of them that no server gives yet, and why."""
     waiting: int = 0
     """Devices that wait for a change at this process of the hub."""
     version: int = 1

@@ -101,6 +101,7 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
             database=hub.database,
             ca_fingerprint=hub.authority.fingerprint,
             models=list(hub.models),
+            awaited=dict(hub.awaited()),
             waiting=hub.waiting(),
         )
     )
