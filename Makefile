@@ -8,7 +8,10 @@ STAMP  := $(VENV)/.stamp
 # Arguments for the program behind a target: make demo ARGS=--json, make test ARGS="-k gate".
 ARGS   ?=
 
-.PHONY: help setup demo test check wheel-check bench bench-peers soak docs lock support clean
+# Whoever asks Python for no bytecode would have each program that a test starts compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test check wheel-check fuzz bench bench-peers soak docs lock support clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,6 +46,9 @@ check: $(STAMP) ## lint, format, types, import contracts, generated pages
 
 wheel-check: $(STAMP) ## build the wheel and try it in an environment that holds nothing else
 	@$(BIN)/python tools/wheel_check.py
+
+fuzz: $(STAMP) ## 200,000 changed inputs for each decoder of the channel; make test takes 10,000 of each
+	@FUZZ_INPUTS=$${FUZZ_INPUTS:-200000} $(BIN)/python -m pytest --timeout 1200 tests/properties/test_channel_fuzz.py $(ARGS)
 
 BENCHMARKS = $(filter-out $(addprefix benchmarks/,common.py models.py load.py pools.py hubs.py soak_hub.py \
     soak_away.py), $(wildcard benchmarks/*.py))

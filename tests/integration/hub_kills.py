@@ -5,12 +5,13 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import hub_killed
 import msgspec
 from hub_observer import Acknowledged, faults
 from hub_processes import HubProcess, device, free_ports, join
@@ -62,8 +63,7 @@ class Campaign:
         self._folder = folder
         self._rng = rng
         self._point = folder / "point"
-        self._killed = (sys.executable, str(Path(__file__).with_name("hub_killed.py")), str(self._point))
-        self._late = ("--late-commit",) if is_late else ()
+        self._hub = partial(hub_killed.run, self._point, is_late)
         self._told: dict[Path, Acknowledged] = {}
         self._invites: dict[Path, str] = {}
         self.tally = Tally()
@@ -85,7 +85,7 @@ class Campaign:
 
     def _start(self) -> HubProcess:
         self._point.unlink(missing_ok=True)
-        return HubProcess(self._folder / "hub", *self._serve, launcher=(*self._killed, *self._late))
+        return HubProcess(self._folder / "hub", *self._serve, run=self._hub)
 
     def _kill(self, hub: HubProcess, point: str) -> None:
         """Live on until the hub dies."""

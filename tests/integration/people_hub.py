@@ -36,7 +36,11 @@ class Running(NamedTuple):
 
 @contextlib.contextmanager
 def people_hub(
-    folder: Path, *, clock: Callable[[], float] = time.time, alerts: Callable[[], list] = list
+    folder: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    alerts: Callable[[], list] = list,
+    requires_reason: bool = False,
 ) -> Iterator[Running]:
     """A hub until the block ends."""
     mine = authority(folder, "hub")
@@ -56,6 +60,7 @@ def people_hub(
         database="sqlite",
         models=("cloud",),
         alerts=alerts,
+        requires_reason=requires_reason,
     )
     admission = Admission(max_queue=64, max_body_bytes=1 << 16, max_held_bytes=1 << 20)
     admission.ready = True

@@ -26,6 +26,7 @@ def serve(
     ca_passphrase: str | None = None,
     alert_webhook: str | None = None,
     alert_secret: str | None = None,
+    require_reason: Annotated[bool, Parameter(negative="")] = False,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
     max_waiting: int = 1000,
@@ -82,6 +83,8 @@ def serve(
     alert_secret
         What those messages are signed with (HMAC-SHA256 of Halocline-Timestamp, a dot and the body, in
         Halocline-Signature), env:NAME or file:PATH.
+    require_reason
+        Refuse changes by people that do not say why (--reason).
     joins_per_s
         How often one address may try to join, in the long run.
     max_connections
@@ -118,6 +121,7 @@ def serve(
             ca_passphrase=ca_passphrase,
             alert_webhook=alert_webhook,
             alert_secret=alert_secret,
+            require_reason=require_reason,
             joins_per_s=joins_per_s,
             max_connections=max_connections,
             max_waiting=max_waiting,

@@ -216,7 +216,7 @@ def _add_token(tx: Transaction, name: str, valid_s: float, secret: bytes, now_s:
 def _known(tx: Transaction, name: str) -> Person:
     person = tx.person(name)
     if person is None:
-        raise Rejected("HAL-753", f"nobody here is called {name[:63]}. See: halocline user list")
+        raise Rejected("HAL-753", f"nobody here is called {name[:63]!r}. See: halocline user list")
     return person
 
 

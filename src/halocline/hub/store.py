@@ -1,6 +1,6 @@
 """What the hub asks of its database: all of one change or nothing, and audit entries in the same change."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from halocline.fleet import (
     Certificate,
     Desired,
     Device,
+    DeviceState,
     Invite,
     Link,
     Person,
@@ -34,9 +35,21 @@ class Transaction(Protocol):
         """The device with that public key; a key belongs to one device for ever."""
 
     def devices(
-        self, *, labels: dict[str, str] | None = None, silent_since_s: float | None = None
+        self,
+        *,
+        labels: dict[str, str] | None = None,
+        silent_since_s: float | None = None,
+        states: Collection[DeviceState] = (),
+        after: str = "",
+        limit: int | None = None,
     ) -> list[Device]:
-        """The devices with all these labels, and without contact since that time, by id."""
+        """The devices with all these labels, without contact since that time, in one of these states, by id.
+
+        Of those behind the id `after` the first `limit`.
+        """
+
+    def count_devices(self, *, labels: dict[str, str] | None = None) -> dict[DeviceState, int]:
+        """How many devices with all these labels are in each state; none of those without any."""
 
     def put_device(self, device: Device) -> None:
         """Add a device, with an empty twin, or replace what is known of it."""
@@ -59,7 +72,10 @@ class Transaction(Protocol):
     def twin(self, device_id: str) -> Twin:
         """Desired and reported state. Raises KeyError for a device that is not there."""
 
-    def generations(self, device_ids: Sequence[str]) -> dict[str, int]:
+    def twins(self, device_ids: Collection[str]) -> dict[str, Twin]:
+        """The twins of those of these devices that are there."""
+
+    def generations(self, device_ids: Collection[str]) -> dict[str, int]:
         """The generation of what is desired of each of these devices that is there."""
 
     def put_desired(self, device_id: str, desired: Desired) -> bool:

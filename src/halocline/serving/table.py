@@ -14,6 +14,7 @@ from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
 from halocline.serving.admission import NotServing
 from halocline.serving.batcher import Batcher
 from halocline.serving.columns import Answers, Column, tiered_outputs
+from halocline.serving.late import LateVerdicts
 from halocline.serving.meters import Meter
 from halocline.serving.samples import check_rows, raw_samples_of
 from halocline.serving.tiers import Elsewhere, ModelElsewhere, Pair, Tiers
@@ -46,12 +47,15 @@ class ServedModel:
         waiters: Executor | None,
         preparers: Executor,
         elsewhere: ModelElsewhere | None = None,
+        late: LateVerdicts | None = None,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
         self.spec: ModelSpec = model.spec
         self.on_request: tuple[TensorSpec, ...] = ()
         """Outputs that are answered only where a request names them; they come behind the spec's."""
         self.tiers = tiers
+        self.late = late
+        """The verdicts that came too late, where there are two tiers and somebody may read them."""
         self._columns: tuple[Column, ...] = ()
         if tiers is not None:
             self.spec, own, on_request = tiered_outputs(model.spec)
@@ -165,7 +169,8 @@ class ModelTable:
     def add(self, each: Model | Pair | Elsewhere) -> None:
         """Serve one more model, or one that was expected. Raises Misconfigured (HAL-206) for one twice."""
         elsewhere = each.model if isinstance(each, Elsewhere) else None
-        model, tiers = each if isinstance(each, Pair) else (_bare(each), None)
+        pair = each if isinstance(each, Pair) else None
+        model, tiers = _bare(each), None if pair is None else pair.tiers
         ref = model.spec.ref
         versions = self._served.get(ref.name, {})
         if ref.version in versions:
@@ -183,6 +188,7 @@ class ModelTable:
             waiters=self._threads(self._max_waiting, f"halocline-{ref}-up") if waits else None,
             preparers=self._preparers,
             elsewhere=elsewhere,
+            late=None if pair is None else pair.late,
         )
         self._served[ref.name] = {**versions, ref.version: served}
         self._expected.discard(ref.name)
@@ -244,8 +250,13 @@ class ModelTable:
         return versions
 
 
-def _bare(each: Model | Elsewhere) -> Model:
-    return each.model if isinstance(each, Elsewhere) else each
+def _bare(each: Model | Pair | Elsewhere) -> Model:
+    match each:
+        case Pair():
+            return each.edge
+        case Elsewhere():
+            return each.model
+    return each
 
 
 def _listed(names: Sequence[str]) -> str:

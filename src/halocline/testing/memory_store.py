@@ -1,7 +1,8 @@
 """A store in memory, for tests of what stands on the store port: changes are whole, and one at a time."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -14,6 +15,7 @@ from halocline.fleet import (
     CertificateState,
     Desired,
     Device,
+    DeviceState,
     Invite,
     Link,
     Person,
@@ -106,15 +108,27 @@ class MemoryTransaction:
         return next((one for one in self._tables.devices.values() if one.key == key), None)
 
     def devices(
-        self, *, labels: dict[str, str] | None = None, silent_since_s: float | None = None
+        self,
+        *,
+        labels: dict[str, str] | None = None,
+        silent_since_s: float | None = None,
+        states: Collection[DeviceState] = (),
+        after: str = "",
+        limit: int | None = None,
     ) -> list[Device]:
-        """The devices with all these labels, and without contact since that time, by id."""
+        """The devices that are asked for, by id."""
         return [
             one
             for _, one in sorted(self._tables.devices.items())
             if (labels or {}).items() <= one.labels.items()
             and (silent_since_s is None or one.seen_s is None or one.seen_s <= silent_since_s)
-        ]
+            and (not states or one.state in states)
+            and one.id > after
+        ][:limit]
+
+    def count_devices(self, *, labels: dict[str, str] | None = None) -> dict[DeviceState, int]:
+        """How many devices with all these labels are in each state."""
+        return dict(Counter(one.state for one in self.devices(labels=labels)))
 
     def put_device(self, device: Device) -> None:
         """Add a device, with an empty twin, or replace what is known of it."""
@@ -163,7 +177,11 @@ class MemoryTransaction:
         """Desired and reported state. Raises KeyError for a device that is not there."""
         return self._tables.twins[device_id]
 
-    def generations(self, device_ids: Sequence[str]) -> dict[str, int]:
+    def twins(self, device_ids: Collection[str]) -> dict[str, Twin]:
+        """The twins of those of these devices that are there."""
+        return {each: self._tables.twins[each] for each in device_ids if each in self._tables.twins}
+
+    def generations(self, device_ids: Collection[str]) -> dict[str, int]:
         """The generation of what is desired of each of these devices that is there."""
         twins = self._tables.twins
         return {each: twins[each].desired.generation for each in device_ids if each in twins}

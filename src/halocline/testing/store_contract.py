@@ -134,6 +134,30 @@ class StoreContract:
             assert tx.devices(silent_since_s=10.0) == [a, c]
             assert tx.devices(labels={"type": "mic"}, silent_since_s=5.0) == []
 
+    def test_devices_come_page_by_page_by_id_with_their_twins_and_are_counted(self, store: Store) -> None:
+        """So a large fleet is listed a part at a time, whole and in one order."""
+        made = [device(name, labels={"odd": str(at % 2)}) for at, name in enumerate("abcdefg")]
+        waiting = msgspec.structs.replace(made[3], state=DeviceState.PENDING)
+        with store.change() as tx:
+            for each in reversed([*made[:3], waiting, *made[4:]]):
+                tx.put_device(each)
+            tx.put_desired(made[1].id, Desired(generation=1))
+        ids = [each.id for each in made]
+        with store.look() as tx:
+            paged, after = [], ""
+            while page := tx.devices(after=after, limit=3):
+                assert len(page) <= 3
+                paged += [each.id for each in page]
+                after = page[-1].id
+            assert paged == ids
+            assert tx.devices(states=[DeviceState.PENDING]) == [waiting]
+            odd = tx.devices(labels={"odd": "1"}, states=[DeviceState.ENROLLED], after=ids[1], limit=1)
+            assert odd == [made[5]]
+            assert tx.count_devices() == {DeviceState.ENROLLED: 6, DeviceState.PENDING: 1}
+            assert tx.count_devices(labels={"odd": "0"}) == {DeviceState.ENROLLED: 4}
+            twins = tx.twins([ids[1], ids[2], "dev-x"])
+            assert twins == {ids[1]: tx.twin(ids[1]), ids[2]: tx.twin(ids[2])}
+
     def test_a_contact_never_goes_back(self, store: Store) -> None:
         """Neither the time nor the boot counter."""
         with store.change() as tx:

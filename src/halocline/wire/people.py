@@ -1,9 +1,14 @@
 """The messages between people's programs and the hub, JSON, on the people's door."""
 
+from typing import Final
+
 import msgspec
 
 from halocline.decide.alerts import Alert
 from halocline.fleet import Device, Link, Person, Role, Settings, Token, Twin
+
+MAX_PAGE: Final = 500
+"""The most devices that one answer has; so many where nobody says how many."""
 
 
 class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +18,7 @@ class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
     uses: int = 1
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     serials: list[str] | None = None
+    reason: str = ""
 
 
 class InviteReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +41,11 @@ class DeviceReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DevicesReply(msgspec.Struct, frozen=True, kw_only=True):
-    """GET /v1/devices?label=KEY=VALUE&silent_s=N&state=…: each with its twin."""
+    """GET /v1/devices?label=KEY=VALUE&silent_s=N&state=…&after=ID&limit=N: a page, by id."""
 
     devices: list[DeviceReply]
+    next: str | None = None
+    """What `after` is for the next page; None where this is the last one."""
     version: int = 1
 
 

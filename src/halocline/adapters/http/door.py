@@ -303,10 +303,11 @@ def raise_for(asked: Asked) -> None:
         return
     try:
         refusal = msgspec.json.decode(asked.body, type=Refusal)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         refusal = Refusal(error="")
     code = refusal.code if refusal.code in CATALOGUE else "HAL-723"
-    text = refusal.error[:1000] or f"status {asked.status} without a message of a hub's"
+    said = "".join(char if char.isprintable() else " " for char in refusal.error[:1000])
+    text = said.strip() or f"status {asked.status} without a message of a hub's"
     kind = Transient if asked.status in _PASSING else Rejected
     raise kind(code, text)
 

@@ -48,11 +48,31 @@ class PeopleDoor:
     def devices(
         self, *, labels: Mapping[str, str], silent_s: float | None = None, states: Iterable[str] = ()
     ) -> list[people.DeviceReply]:
-        """The devices with all these labels, silent for that long, in one of these states, by id."""
+        """All devices with all these labels, silent for that long, in one of these states, by id."""
+        found: list[people.DeviceReply] = []
+        after: str | None = ""
+        while after is not None:
+            page = self.device_page(labels=labels, silent_s=silent_s, states=states, after=after)
+            found += page.devices
+            after = page.next
+        return found
+
+    def device_page(
+        self,
+        *,
+        labels: Mapping[str, str],
+        silent_s: float | None = None,
+        states: Iterable[str] = (),
+        after: str = "",
+        limit: int | None = None,
+    ) -> people.DevicesReply:
+        """The first `limit` of those devices behind the id `after`; as many as the hub gives at once."""
         query = [("label", f"{name}={value}") for name, value in labels.items()]
         query += [] if silent_s is None else [("silent_s", f"{silent_s:.3f}")]
         query += [("state", state) for state in states]
-        return self._get(_with("/v1/devices", query), people.DevicesReply).devices
+        query += [("after", after)] if after else []
+        query += [] if limit is None else [("limit", str(limit))]
+        return self._get(_with("/v1/devices", query), people.DevicesReply)
 
     def device(self, device_id: str) -> people.DeviceReply:
         """A device and its twin."""

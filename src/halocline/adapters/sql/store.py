@@ -1,7 +1,7 @@
 """The hub's store over SQL: what `halocline.hub.store` asks, the same on SQLite and PostgreSQL."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ from halocline.fleet import (
     CertificateState,
     Desired,
     Device,
+    DeviceState,
     Invite,
     Link,
     Person,
@@ -44,10 +45,9 @@ from halocline.fleet import (
 # What every request of a device reads, put together once: that costs more than to run it.
 _DEVICE: Final = select(DEVICES).where(DEVICES.c.id == bindparam("wanted"))
 _LABELS: Final = select(LABELS).where(LABELS.c.device == bindparam("wanted")).order_by(LABELS.c.name)
+_AT_ONCE: Final = 1000
+"""So many ids stand in one statement."""
 _CERTIFICATE: Final = select(CERTIFICATES).where(CERTIFICATES.c.serial == bindparam("wanted"))
-
-_MOST_VALUES: Final = 1000
-"""So many values one statement carries."""
 
 
 def open_store(database: str | Path, chain: str = "hub") -> "SqlStore":
@@ -130,18 +130,30 @@ class SqlTransaction:
         return self._device(self._one(DEVICES, DEVICES.c.key == key))
 
     def devices(
-        self, *, labels: Mapping[str, str] | None = None, silent_since_s: float | None = None
+        self,
+        *,
+        labels: Mapping[str, str] | None = None,
+        silent_since_s: float | None = None,
+        states: Collection[DeviceState] = (),
+        after: str = "",
+        limit: int | None = None,
     ) -> list[Device]:
         """See `Transaction`."""
-        asked = select(DEVICES).order_by(DEVICES.c.id)
-        for name, value in (labels or {}).items():
-            having = select(LABELS.c.device).where(LABELS.c.name == name, LABELS.c.value == value)
-            asked = asked.where(DEVICES.c.id.in_(having))
+        asked = select(DEVICES).where(*_having(labels)).order_by(DEVICES.c.id).limit(limit)
         if silent_since_s is not None:
             asked = asked.where(or_(DEVICES.c.seen_s.is_(None), DEVICES.c.seen_s <= silent_since_s))
+        if states:
+            asked = asked.where(DEVICES.c.state.in_([state.value for state in states]))
+        if after:
+            asked = asked.where(DEVICES.c.id > after)
         found = self._connection.execute(asked).mappings().all()
         known = self._labels(row["id"] for row in found)
         return [rows.device_of(row, known.get(row["id"], {})) for row in found]
+
+    def count_devices(self, *, labels: Mapping[str, str] | None = None) -> dict[DeviceState, int]:
+        """See `Transaction`."""
+        asked = select(DEVICES.c.state, func.count()).where(*_having(labels)).group_by(DEVICES.c.state)
+        return {DeviceState(state): count for state, count in self._connection.execute(asked)}
 
     def put_device(self, device: Device) -> None:
         """See `Transaction`."""
@@ -202,11 +214,18 @@ class SqlTransaction:
             raise KeyError(device_id)
         return rows.twin_of(row)
 
-    def generations(self, device_ids: Sequence[str]) -> dict[str, int]:
+    def twins(self, device_ids: Collection[str]) -> dict[str, Twin]:
+        """See `Transaction`."""
+        found: dict[str, Twin] = {}
+        for some in _batched(device_ids):
+            asked = select(DEVICES).where(DEVICES.c.id.in_(some))
+            found |= {row["id"]: rows.twin_of(row) for row in self._connection.execute(asked).mappings()}
+        return found
+
+    def generations(self, device_ids: Collection[str]) -> dict[str, int]:
         """See `Transaction`."""
         found: dict[str, int] = {}
-        for at in range(0, len(device_ids), _MOST_VALUES):
-            some = device_ids[at : at + _MOST_VALUES]
+        for some in _batched(device_ids):
             asked = select(DEVICES.c.id, DEVICES.c.desired_generation).where(DEVICES.c.id.in_(some))
             found |= {row.id: row.desired_generation for row in self._connection.execute(asked)}
         return found
@@ -301,7 +320,10 @@ class SqlTransaction:
         if len(ids) == 1:
             having = self._connection.execute(_LABELS, {"wanted": ids[0]})
         else:
-            having = self._connection.execute(select(LABELS).order_by(LABELS.c.name))
+            asked = select(LABELS).order_by(LABELS.c.name)
+            having = self._connection.execute(
+                asked.where(LABELS.c.device.in_(ids)) if len(ids) <= _AT_ONCE else asked
+            )
         found: dict[str, dict[str, str]] = {}
         for row in having.mappings():
             found.setdefault(row["device"], {})[row["name"]] = row["value"]
@@ -317,3 +339,18 @@ class SqlTransaction:
         """Replace the row, or add it with `new` beside it; as changes are alone, nothing comes between."""
         if self._connection.execute(update(table).where(which).values(row)).rowcount == 0:
             self._connection.execute(insert(table).values(**row, **new))
+
+
+def _having(labels: Mapping[str, str] | None) -> list[ColumnElement[bool]]:
+    """That a device has all these labels."""
+    return [
+        DEVICES.c.id.in_(select(LABELS.c.device).where(LABELS.c.name == name, LABELS.c.value == value))
+        for name, value in (labels or {}).items()
+    ]
+
+
+def _batched(ids: Collection[str]) -> Iterator[list[str]]:
+    """The ids, as many at a time as may stand in one statement."""
+    left = list(ids)
+    for at in range(0, len(left), _AT_ONCE):
+        yield left[at : at + _AT_ONCE]

@@ -30,6 +30,8 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Callable[[], Sequence[Alert]] = tuple
     """What is open, the oldest first."""
     rules: JoinRules = JoinRules()
+    requires_reason: bool = False
+    """Whether a person's change is refused that does not say why."""
     changed: Callable[[str], None] = lambda _: None
     """Told of each device of which something else is wanted, or that is out."""
     waiting: Callable[[], int] = lambda: 0

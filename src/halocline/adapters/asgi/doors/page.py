@@ -33,19 +33,25 @@ def sign_in_page(said: str = "") -> str:
 
 
 def fleet_page(
-    person: Person, devices: Sequence[DeviceReply], more: int, alerts: Sequence[Alert], *, now_s: float
+    person: Person,
+    devices: Sequence[DeviceReply],
+    count: int,
+    alerts: Sequence[Alert],
+    *,
+    following: str,
+    now_s: float,
 ) -> str:
-    """All devices, after what is wrong."""
+    """A page of the `count` devices, after what is wrong; the next one begins behind the id `following`."""
     marked = {each.device for each in alerts}
     rows = "".join(_row(each, is_marked=each.device.id in marked) for each in devices)
     head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     none = "<p>No device yet. Invite one: <code>halocline device invite</code></p>"
-    left = f'<p class="quiet">and {more} more: <code>halocline device list</code></p>' if more else ""
+    left = f'<p><a href="/?after={escape(following)}">More devices</a></p>' if following else ""
     return _page(
         "Fleet",
         person,
-        f"<h1>{_counted(len(devices) + more, 'device')}, {_counted(len(alerts), 'alert')}</h1>"
+        f"<h1>{_counted(count, 'device')}, {_counted(len(alerts), 'alert')}</h1>"
         f"{_alerts(alerts, now_s)}{table if devices else none}{left}",
         now_s,
     )

@@ -14,7 +14,7 @@ from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors import page
 from halocline.adapters.asgi.doors.door import Call, Handler, Route
 from halocline.adapters.asgi.doors.hub import Hub
-from halocline.adapters.asgi.doors.people_devices import shown
+from halocline.adapters.asgi.doors.people_devices import after_in, shown, shown_all
 from halocline.adapters.asgi.doors.people_standing import seen_alerts
 from halocline.adapters.asgi.doors.sign_in import SignIns
 from halocline.adapters.asgi.doors.status import refusal
@@ -85,12 +85,19 @@ class Page:
         """GET /"""
         now_s = self._hub.clock()
         alerts = seen_alerts(self._hub, person)
-        marked = {each.device for each in alerts}
+        marked = {each.device for each in alerts if each.device}
+        labels = {SITE: person.site} if person.site else None
+        after = after_in(call.query.get("after", []))
         with self._hub.store.look() as tx:
-            found = tx.devices(labels={SITE: person.site} if person.site else None)
-            found.sort(key=lambda each: each.id not in marked)  # what is wrong first
-            devices = [shown(tx, each, now_s) for each in found[:SHOWN]]
-        return page.fleet_page(person, devices, len(found) - len(devices), alerts, now_s=now_s)
+            found = tx.devices(labels=labels, after=after, limit=SHOWN + 1)
+            following = found[SHOWN - 1].id if len(found) > SHOWN else ""
+            listed = found[:SHOWN]
+            if not after:  # what is wrong first
+                wrong = [one for each in sorted(marked)[:SHOWN] if (one := tx.device(each)) is not None]
+                listed = [*wrong, *(each for each in listed if each.id not in marked)]
+            devices = shown_all(tx, listed, now_s)
+            count = sum(tx.count_devices(labels=labels).values())
+        return page.fleet_page(person, devices, count, alerts, following=following, now_s=now_s)
 
     def device(self, person: Person, call: Call) -> str:
         """GET /devices/{device}"""

@@ -1,6 +1,7 @@
 """What people see and change of devices, over HTTP."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from halocline.adapters.asgi.answers import Answer
@@ -8,7 +9,7 @@ from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
 from halocline.decide.rights import SITE
 from halocline.errors import Rejected
-from halocline.fleet import Device, DeviceState, Person
+from halocline.fleet import DEVICE_ID, Device, DeviceState, Person, Twin
 from halocline.hub import twins
 from halocline.hub.labels import set_labels
 from halocline.hub.store import Transaction
@@ -18,17 +19,24 @@ _PAIR: Final = re.compile(r"^([^=]+)=(.*)$")
 
 
 def list_devices(hub: Hub, person: Person, call: Call) -> Answer:
-    """GET /v1/devices?label=KEY=VALUE&silent_s=N&state=…"""
+    """GET /v1/devices?label=KEY=VALUE&silent_s=N&state=…&after=ID&limit=N"""
     now_s = hub.clock()
     labels = _labels_in(call.query.get("label", []))
     if person.site and labels.setdefault(SITE, person.site) != person.site:
         return reply(people.DevicesReply(devices=[]))
     silent_s = _seconds_in(call.query.get("silent_s", []))
-    states = {_state(text) for text in call.query.get("state", [])}
+    limit = _limit_in(call.query.get("limit", []))
     with hub.store.look() as tx:
-        found = tx.devices(labels=labels, silent_since_s=None if silent_s is None else now_s - silent_s)
-        devices = [shown(tx, device, now_s) for device in found if not states or device.state in states]
-    return reply(people.DevicesReply(devices=devices))
+        found = tx.devices(
+            labels=labels,
+            silent_since_s=None if silent_s is None else now_s - silent_s,
+            states={_state(text) for text in call.query.get("state", [])},
+            after=after_in(call.query.get("after", [])),
+            limit=limit + 1,
+        )
+        devices = shown_all(tx, found[:limit], now_s)
+    is_last = len(found) <= limit
+    return reply(people.DevicesReply(devices=devices, next=None if is_last else found[limit - 1].id))
 
 
 def show_device(hub: Hub, person: Person, call: Call) -> Answer:
@@ -77,8 +85,34 @@ def actor_of(person: Person) -> str:
 
 def shown(tx: Transaction, device: Device, now_s: float) -> people.DeviceReply:
     """A device with its twin and the age of its last contact."""
+    return _shown(device, tx.twin(device.id), now_s)
+
+
+def shown_all(tx: Transaction, devices: Sequence[Device], now_s: float) -> list[people.DeviceReply]:
+    """The same of many at once, in their order."""
+    known = tx.twins([each.id for each in devices])
+    return [_shown(each, known[each.id], now_s) for each in devices]
+
+
+def after_in(values: list[str]) -> str:
+    """The id behind which a page begins; empty for the first. Raises Rejected (HAL-102)."""
+    if not values:
+        return ""
+    if not re.fullmatch(DEVICE_ID, values[-1]):
+        raise Rejected("HAL-102", f"after must be a device's id, got {values[-1][:40]!r}")
+    return values[-1]
+
+
+def _shown(device: Device, twin: Twin, now_s: float) -> people.DeviceReply:
     silent_s = None if device.seen_s is None else max(0.0, now_s - device.seen_s)
-    return people.DeviceReply(device=device, twin=tx.twin(device.id), silent_s=silent_s)
+    return people.DeviceReply(device=device, twin=twin, silent_s=silent_s)
+
+
+def _limit_in(values: list[str]) -> int:
+    text = values[-1] if values else str(people.MAX_PAGE)
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= people.MAX_PAGE:
+        raise Rejected("HAL-101", f"limit must be in [1, {people.MAX_PAGE}], got {text[:40]!r}")
+    return int(text)
 
 
 def _labels_in(pairs: list[str]) -> dict[str, str]:

@@ -12,10 +12,14 @@ from halocline.adapters.asgi.doors.page_routes import Page
 from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES
 from halocline.adapters.asgi.doors.sign_in import Caller, SignIns
 from halocline.decide.rights import Action
+from halocline.errors import Rejected
 from halocline.fleet import Person
 from halocline.hub.people import demand
 from halocline.serving.admission import Admission
+from halocline.wire import channel
+from halocline.wire.people import ReasonRequest
 
+_READS: Final = "GET"
 _ForPerson: TypeAlias = Callable[[Hub, Person, Call], Answer]
 
 FLEET_ROUTES: Final[tuple[tuple[str, str, Action, _ForPerson], ...]] = (
@@ -55,9 +59,19 @@ def _guarded(
     def answer(call: Call) -> Answer:
         caller = sign_ins.caller(hub, call)
         demand(hub.store, caller.person, action, now_s=hub.clock(), object="/".join(call.named))
+        if hub.requires_reason and call.method != _READS:
+            _demand_reason(call)
         return handler(hub, caller, call)
 
     return answer
+
+
+def _demand_reason(call: Call) -> None:
+    """Raise Rejected (HAL-785) for a change that does not say why, whatever it is."""
+    if not channel.decode(call.body or b"{}", ReasonRequest).reason.strip():
+        raise Rejected(
+            "HAL-785", "this hub takes no change without a reason, for its audit log. Say why: --reason TEXT"
+        )
 
 
 def _of_caller(handler: _ForPerson) -> Callable[[Hub, Caller, Call], Answer]:

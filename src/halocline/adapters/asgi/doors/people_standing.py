@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from collections import Counter
 from typing import Final
 
 from halocline import __version__
@@ -39,6 +38,7 @@ def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
         uses=asked.uses,
         labels=asked.labels,
         serials=asked.serials,
+        reason=asked.reason,
     )
     text = encode_invite(Invitation(url=hub.join_url, fingerprint=hub.authority.fingerprint, secret=secret))
     return reply(wire.InviteReply(invite=text, expires_s=made.expires_s, uses=made.uses), 201)
@@ -92,12 +92,12 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/status"""
     labels = {SITE: person.site} if person.site else None
     with hub.store.look() as tx:
-        counted = Counter(device.state for device in tx.devices(labels=labels))
+        counted = tx.count_devices(labels=labels)
     return reply(
         wire.StatusReply(
             hub_version=__version__,
             now_s=hub.clock(),
-            devices={str(state): counted[state] for state in DeviceState},
+            devices={str(state): counted.get(state, 0) for state in DeviceState},
             database=hub.database,
             ca_fingerprint=hub.authority.fingerprint,
             models=list(hub.models),

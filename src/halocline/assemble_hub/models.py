@@ -1,4 +1,4 @@
-"""Open a hub's cloud models: files at once, those on other servers when these can be reached."""
+"""The cloud models that a hub hands its devices: files, and those on other servers once they are there."""
 
 import asyncio
 import contextlib
