@@ -7,9 +7,9 @@ import random
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import msgspec
 
@@ -175,8 +175,11 @@ def _models(
             edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
             if model.escalates:
                 late = LateVerdicts()
-                make = _maker(model, edge, identity, link, late)
-                tiers[name] = ReloadableTiers(make, wanted.get(name, ModelSettings()))
+                assert model.cloud is not None
+                opened = _cloud(model.cloud, identity, link)
+                make = _maker(model, edge, opened, late)
+                renew = opened.renew if isinstance(opened, HubModel) else _nothing
+                tiers[name] = ReloadableTiers(make, wanted.get(name, ModelSettings()), renew=renew)
                 served.append(Pair(edge, tiers[name], late))
             else:
                 served.append(edge)
@@ -189,13 +192,10 @@ def _models(
 def _maker(
     model: ModelConfig,
     edge: "OnnxModel",
-    identity: "Identity | None",
-    link: "HubLink | None",
+    opened: "Callable[[], OnnxModel | RemoteModel]",
     late: "LateVerdicts",
 ) -> "Make":
     """How the tiers of that model are made with what the hub wants."""
-    assert model.cloud is not None
-    opened = _cloud(model.cloud, identity, link)
     said = ModelSettings(threshold=model.threshold, deadline_s=model.deadline_s)
 
     def make(wanted: ModelSettings) -> "Tiered":
@@ -252,26 +252,48 @@ def _cloud(
         assert identity is not None
         assert link is not None
         url = f"{identity.places.channel}/v2/models/{cloud.removeprefix(_HUB)}"
-        return partial(_connected, url, identity, link)
+        return HubModel(url, identity.chain, identity.key, link.passed_s)
     if "://" in cloud:
-        return partial(_connected, cloud, None, None)
+        from halocline.adapters.http import connect
+
+        return lambda: _awaited(connect(cloud))
     here = _loaded(Path(cloud).stem, cloud)
     return lambda: here
 
 
-def _connected(url: str, identity: "Identity | None", link: "HubLink | None") -> "RemoteModel":
-    """The model behind that URL; one that cannot be asked yet is waited for a little."""
-    from halocline.adapters.http import connect
+class HubModel:
+    """A model of our hub, opened anew for each pair of tiers; all open ones show a renewed certificate."""
 
-    if identity is None or link is None:
-        cloud = connect(url)
-    else:
-        cloud = connect(
-            url,
-            ca=identity.chain.with_name("ca.pem"),
-            cert=(identity.chain, identity.key),
-            passed_s=link.passed_s,  # the device's clock may be years off
-        )
+    def __init__(self, url: str, chain: Path, key: Path, passed_s: Callable[[], float]) -> None:
+        self._url = url
+        self._cert = (chain, key)
+        self._ca = chain.with_name("ca.pem")
+        self._passed_s = passed_s  # the device's clock may be years off
+        self._open: WeakSet[RemoteModel] = WeakSet()
+
+    def __call__(self) -> "RemoteModel":
+        """Open it."""
+        from halocline.adapters.http import connect
+
+        opened = connect(self._url, ca=self._ca, cert=self._cert, passed_s=self._passed_s)
+        self._open.add(opened)
+        return _awaited(opened)
+
+    def renew(self) -> None:
+        """Connect anew, with what is on disk now; a call under way ends where it is."""
+        for opened in list(self._open):
+            try:
+                opened.renew(self._cert, ca=self._ca)
+            except HaloclineError as error:
+                logging.error("the hub's model is asked with the old certificate: %s", error)
+
+
+def _nothing() -> None:
+    """What is to be done for a cloud that never sees our certificate."""
+
+
+def _awaited(cloud: "RemoteModel") -> "RemoteModel":
+    """The model; where it cannot be asked yet, that is waited for a little."""
     try:
         cloud.wait_ready(CLOUD_WAIT_S)
     except HaloclineError as error:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import halocline as hc
 from halocline.adapters.device_folder.identity import Identity
 from halocline.adapters.http import RemoteModel
 from halocline.assemble_hub import models
-from halocline.cli import main
-from halocline.errors import HaloclineError
+from halocline.assemble_hub.models import CloudModels
+from halocline.errors import HaloclineError, Misconfigured
 from halocline.wire.people import InviteRequest
 
 ROWS = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 0.0]], np.float32)
@@ -109,22 +108,44 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(tmp_path: Path) -> None
             assert hub.stop() == 0
 
 
+def test_a_hub_starts_without_the_other_server_and_serves_its_model_once_it_is_there(tmp_path: Path) -> None:
+    path = linear(tmp_path)
+    (port,) = free_ports(1)
+    url = f"gpu=http://127.0.0.1:{port}/v2/models/linear"
+    with HubProcess(tmp_path / "hub", *PORTS_0, "--cloud-model", url) as hub:
+        with hub.people() as people, asked(joined(hub, tmp_path / "dev"), "gpu") as model:
+            assert list(people.status().awaited) == ["gpu"]
+            with pytest.raises(HaloclineError, match=r"status 503.*the model gpu has not been reached yet"):
+                model.wait_ready(1)
+            with serving(path, port=port):
+                model.wait_ready(30)
+                assert model.infer({"x": ROWS}).model.name == "gpu"
+            status = people.status()
+            assert (status.models, status.awaited) == (["gpu"], {})
+        assert hub.stop() == 0
+
+
+def test_a_hub_does_not_start_with_a_name_that_the_other_server_does_not_know(tmp_path: Path) -> None:
+    with serving(linear(tmp_path)) as cloud:
+        url = f"gpu={cloud.url}/v2/models/liner"
+        with contextlib.ExitStack() as open_now, pytest.raises(Misconfigured) as refused:
+            CloudModels([url], deadline_s=1.0, open_now=open_now)
+    assert refused.value.code == "HAL-770"
+    assert "no model 'liner' here; there is linear" in refused.value.message
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ("gpu=http://127.0.0.1:9/v2/models/m", "HAL-770"),
-        ("http://127.0.0.1:9/v2/models/m", "HAL-773"),
-        ("gpu=http://127.0.0.1:9/m", "HAL-104"),
+        (["http://127.0.0.1:9/v2/models/m"], "HAL-773"),
+        (["gpu=http://127.0.0.1:9/m"], "HAL-104"),
+        (["gpu=http://127.0.0.1:9/v2/models/m"] * 2, "HAL-206"),
     ],
 )
-def test_a_hub_does_not_start_with_a_model_that_it_cannot_reach(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, given: str, code: str
+def test_what_cannot_be_a_models_url_is_refused_at_once(
+    given: list[str], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_CLOUD_WAIT_S", 0.2)
-    umask = os.umask(0)
-    try:
-        words = ["hub", "serve", "--state", str(tmp_path / "hub"), *PORTS_0, "--cloud-model", given]
-        assert main(words) != 0
-    finally:
-        os.umask(umask)
-    assert code in capsys.readouterr().err
+    monkeypatch.setattr(models, "FIRST_WAIT_S", 0.1)
+    with contextlib.ExitStack() as open_now, pytest.raises(Misconfigured) as refused:
+        CloudModels(given, deadline_s=1.0, open_now=open_now)
+    assert refused.value.code == code

@@ -87,14 +87,17 @@ def test_what_cannot_be_set_is_refused_with_its_reason_and_changes_nothing(
     models.close()
 
 
-def test_the_same_settings_again_exchange_nothing_and_a_renewal_everything() -> None:
+def test_the_same_settings_again_exchange_nothing_and_a_renewal_only_the_certificate() -> None:
     made = Made()
-    models = DeviceModels(["m"], {"m": ReloadableTiers(made)})
+    renewed: list[str] = []
+    tiers = ReloadableTiers(made, renew=lambda: renewed.append("m"))
+    models = DeviceModels(["m"], {"m": tiers})
     wanted = Settings(models={"m": ModelSettings(threshold=0.9)})
     assert models.apply(wanted) == models.apply(wanted) == ""
     assert len(made.all) == 2
     models.renewed()
-    assert len(made.all) == 3
+    assert renewed == ["m"]
+    assert len(made.all) == 2
     assert models.effective()["m"].threshold == 0.9
     models.close()
 

@@ -1,6 +1,7 @@
 """A certificate is renewed while its cloud is asked: no call is lost, none travels on the old one."""
 
 import contextlib
+import shutil
 import ssl
 import threading
 import time
@@ -15,6 +16,7 @@ from cryptography import x509
 
 import halocline as hc
 from halocline.adapters.http import RemoteModel
+from halocline.assemble_agent import HubModel
 from halocline.ports import Answered, Failed
 from halocline.testing.faults import Fault, FaultServer
 
@@ -105,6 +107,21 @@ def test_a_call_under_way_ends_on_its_connection_which_then_carries_no_more(part
         later = ask(cloud)
     assert isinstance(verdicts[0], Answered)
     assert isinstance(later, Answered)
+    assert server.shown == [old, new]
+
+
+def test_an_agents_hub_model_shows_the_certificate_that_replaced_the_one_on_disk(party: Party) -> None:
+    (first, old), (second, new) = party.issue("first"), party.issue("second")
+    chain = party.folder / "certificate.pem"
+    shutil.copy(first, chain)
+    shutil.copy(party.root, party.folder / "ca.pem")
+    with Witness(party.ca, party.server) as server:
+        opened = HubModel(server.url, chain, chain, time.time)
+        with opened() as cloud:
+            assert isinstance(ask(cloud), Answered)
+            shutil.copy(second, chain)
+            opened.renew()
+            assert isinstance(ask(cloud), Answered)
     assert server.shown == [old, new]
 
 

@@ -40,7 +40,7 @@ poll_s = 1
 edge = "edge.onnx"
 cloud = "hub:cloud"
 leaves = "samples"
-threshold = 0.0
+threshold = 1.0
 deadline_s = 5.0
 """
 
@@ -165,16 +165,16 @@ def life(hub: HubProcess, device: Device) -> str:
     assert identity is not None
     name = identity.places.device
     with serving(device):
-        if tiers(device) != {"edge"}:
-            return "it does not answer by itself"
         if not until(lambda: is_renewed(hub, device, old)):
             return "it did not renew"
-        wanted = {"settings": {"models": {"edge": {"threshold": 1.0}}}}
+        if not until(lambda: tiers(device) == {"cloud"}):
+            return f"it did not ask the hub's model: {(device.folder / 'log').read_text()[-500:]}"
+        wanted = {"settings": {"models": {"edge": {"threshold": 0.0}}}}
         assert hub.as_admin("PUT", f"/v1/devices/{name}/desired", wanted).status == 200
         if not until(lambda: is_applied(hub, name)):
             return "it did not take up what the hub set"
-        if not until(lambda: tiers(device) == {"cloud"}):
-            return f"it did not ask the hub's model: {(device.folder / 'log').read_text()[-500:]}"
+        if tiers(device) != {"edge"}:
+            return "what the hub set is not in force"
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from halocline.assemble_hub import first_start, heads
 from halocline.assemble_hub.doors import Doors, door_names, names_of, places, public_urls, told_urls
-from halocline.assemble_hub.models import cloud_models
+from halocline.assemble_hub.models import CloudModels
 from halocline.assemble_hub.options import HubOptions, check
 from halocline.assemble_hub.shown import LOG as CERTIFICATES_LOG
 from halocline.assemble_hub.shown import Shown
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from halocline.adapters.sql import SqlStore
     from halocline.hub.audit import Notary
     from halocline.hub.authority import Rotation
+    from halocline.serving.tiers import Elsewhere
 
 _T = TypeVar("_T")
 _MIB: Final = 1_048_576
@@ -113,13 +114,16 @@ def _serve(
         Admission(max_queue=_MAX_QUEUE, max_body_bytes=64 * _MIB, max_held_bytes=512 * _MIB) for _ in where
     ]
     with contextlib.ExitStack() as open_now:
-        models = cloud_models(options, open_now)
+        models = CloudModels(options.cloud_models, deadline_s=options.cloud_deadline_s, open_now=open_now)
+        awaited = models.awaited
         bound = {each: open_now.enter_context(listen.opened(each)) for each in dict.fromkeys(where)}
         listens = Doors(*(bound[each].getsockname()[1] for each in where))
         doors = told_urls(public, doors_by_name or Doors(names[0], names[0], names[0]), listens)
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
         webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
-        table = open_now.enter_context(ModelTable(models)) if models else None
+        table = None
+        if models.there or awaited:
+            table = open_now.enter_context(ModelTable(models.there, expected=awaited))
         watch = AlertWatch(store, folder.path, doors.people, webhook)
         room = WaitingRoom(store, pool, most=options.max_waiting, is_stopping=lambda: admissions[0].draining)
         hub = Hub(
@@ -130,7 +134,8 @@ def _serve(
             channel_url=doors.device,
             join_url=doors.join,
             database=store.kind,
-            models=tuple(table.names) if table is not None else (),
+            models=tuple(sorted({*table.names, *awaited})) if table is not None else (),
+            awaited=lambda: models.awaited,
             alerts=watch.open,
             changed=room.changed,
             waiting=lambda: room.count,
@@ -178,6 +183,12 @@ def _serve(
         if doors_by_name is not None:
             gate = Gate(bound[where[0]], dict(zip(_each(doors_by_name), servers, strict=True)))
 
+        def add(model: "Elsewhere") -> None:
+            assert table is not None
+            assert served is not None
+            table.add(model)
+            served.refresh()
+
         async def beside() -> None:
             async with asyncio.TaskGroup() as group:
                 if gate is not None:
@@ -185,6 +196,7 @@ def _serve(
                 group.create_task(shown.watch_forever())
                 group.create_task(heads.note_forever(notary, options.audit_heads_every_s))
                 group.create_task(watch.forever())
+                group.create_task(models.await_all(add))
                 group.create_task(handshakes.forever())
 
         own = [bound[place] if gate is None else None for place in where]

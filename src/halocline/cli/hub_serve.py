@@ -88,7 +88,8 @@ def serve(
         The same of the door for joining: what invites lead to.
     cloud_model
         NAME=PATH of an ONNX file that devices may ask, or NAME=URL of a model on any server of the Open
-        Inference Protocol, as in gpu=https://HOST:PORT/v2/models/MODEL; may be given again.
+        Inference Protocol, as in gpu=https://HOST:PORT/v2/models/MODEL; may be given again. A server that is
+        away is asked again until it is there.
     cloud_deadline_s
         Seconds that a model behind a URL may take to answer.
     ca_passphrase

@@ -33,6 +33,7 @@ def status(*, hub: Hub = None, json: Json = False) -> int:
             ("devices", devices or "none yet. Try: halocline device invite"),
             *([("waiting", f"{told.waiting} for a change")] if told.waiting else []),
             ("models", ", ".join(told.models) or "none"),
+            *((f"  {name}", f"not there yet: {why}") for name, why in sorted(told.awaited.items())),
             ("database", told.database),
             ("authority", told.ca_fingerprint),
             *_rotation(told),

@@ -21,8 +21,15 @@ Make = Callable[[ModelSettings], Tiered]
 class ReloadableTiers:
     """Two tiers that are exchanged for others while they answer (see `halocline.serving.tiers.Tiers`)."""
 
-    def __init__(self, make: Make, wanted: ModelSettings = ModelSettings()) -> None:  # noqa: B008  # frozen
+    def __init__(
+        self,
+        make: Make,
+        wanted: ModelSettings = ModelSettings(),  # noqa: B008  # frozen
+        *,
+        renew: Callable[[], None] = lambda: None,
+    ) -> None:
         self._make = make
+        self._renew = renew
         self._lock = threading.Lock()
         self._wanted = wanted
         self._now = _Used(make(wanted))
@@ -69,6 +76,10 @@ class ReloadableTiers:
             is_idle = old.inside == 0
         if is_idle:
             old.tiered.close()
+
+    def renew(self) -> None:
+        """Show the cloud the certificate that is on disk now; what is known of the cloud stays."""
+        self._renew()
 
     def close(self) -> None:
         """End the tiers in use."""
@@ -123,9 +134,9 @@ class DeviceModels:
             )
 
     def renewed(self) -> None:
-        """Connect anew, with the certificate that is on disk now."""
-        with self._changing:
-            self._exchange({name: tiers.wanted for name, tiers in self._tiers.items()})
+        """Connect anew, with the certificate that is on disk now; requests under way end where they are."""
+        for tiers in self._tiers.values():
+            tiers.renew()
 
     def close(self) -> None:
         """End every model's tiers."""

@@ -11,6 +11,7 @@ from typing import Final
 from halocline.errors import Misconfigured, Rejected
 from halocline.ports import Feed, Model
 from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
+from halocline.serving.admission import NotServing
 from halocline.serving.batcher import Batcher
 from halocline.serving.columns import Answers, Column, tiered_outputs
 from halocline.serving.late import LateVerdicts
@@ -22,6 +23,9 @@ from halocline.serving.warmup import RunCost, warm_up
 
 _ELSEWHERE_S: Final = 0.05
 """What a call to another server is taken to last, for the Retry-After of who must wait."""
+
+_EXPECTED_S: Final = 5
+"""When to come again for a model that is not there yet."""
 
 
 class ServedModel:
@@ -134,52 +138,60 @@ class ModelTable:
     """The served models; a request without a version reaches the latest one.
 
     At most `max_waiting` requests of a tiered model, or of one elsewhere, wait at once, each in a thread.
+    Models named in `expected` are not there yet: a request for one is told to come again. Used on one thread
+    from the first request on.
     """
 
     def __init__(
         self,
         models: Iterable[Model | Pair | Elsewhere],
         *,
+        expected: Iterable[str] = (),
         max_batch: int = 64,
         max_delay_s: float = 0.0,
         max_rows: int = 4096,
         max_waiting: int = 256,
     ) -> None:
         self._executors: list[ThreadPoolExecutor] = []
+        self._expected = set(expected)
+        self._max_batch = max_batch
+        self._max_delay_s = max_delay_s
+        self._max_rows = max_rows
+        self._max_waiting = max_waiting
         # Threads start at the first raw sample; decoding is the processor's work, more would not speed it up.
-        preparers = self._threads(min(4, os.cpu_count() or 1), "halocline-prepare")
+        self._preparers = self._threads(min(4, os.cpu_count() or 1), "halocline-prepare")
         self._served: dict[str, dict[str, ServedModel]] = {}
         for each in models:
-            elsewhere = each.model if isinstance(each, Elsewhere) else None
-            pair = each if isinstance(each, Pair) else None
-            model = _bare(each)
-            tiers = None if pair is None else pair.tiers
-            executor = self._threads(1, f"halocline-{model.spec.ref}")
-            # One for each request inside: none waits for a thread while others wait for their cloud.
-            waits = elsewhere is not None or tiers is not None
-            waiters = self._threads(max_waiting, f"halocline-{model.spec.ref}-up") if waits else None
-            assumed = RunCost(_ELSEWHERE_S, _ELSEWHERE_S, max_batch)
-            served = ServedModel(
-                model,
-                cost=warm_up(model, max_batch) if elsewhere is None else assumed,
-                max_batch=max_batch,
-                max_delay_s=max_delay_s,
-                max_rows=max_rows,
-                executor=executor,
-                tiers=tiers,
-                waiters=waiters,
-                preparers=preparers,
-                elsewhere=elsewhere,
-                late=None if pair is None else pair.late,
-            )
-            versions = self._served.setdefault(served.ref.name, {})
-            if served.ref.version in versions:
-                raise Misconfigured(
-                    "HAL-206", f"{served.ref} is there twice; give one another name or version"
-                )
-            versions[served.ref.version] = served
-        if not self._served:
+            self.add(each)
+        if not self._served and not self._expected:
             raise Misconfigured("HAL-206", "no model was given to serve. Try: halocline serve MODEL.onnx")
+
+    def add(self, each: Model | Pair | Elsewhere) -> None:
+        """Serve one more model, or one that was expected. Raises Misconfigured (HAL-206) for one twice."""
+        elsewhere = each.model if isinstance(each, Elsewhere) else None
+        pair = each if isinstance(each, Pair) else None
+        model, tiers = _bare(each), None if pair is None else pair.tiers
+        ref = model.spec.ref
+        versions = self._served.get(ref.name, {})
+        if ref.version in versions:
+            raise Misconfigured("HAL-206", f"{ref} is there twice; give one another name or version")
+        # One for each request inside: none waits for a thread while others wait for their cloud.
+        waits = elsewhere is not None or tiers is not None
+        served = ServedModel(
+            model,
+            cost=warm_up(model, self._max_batch) if elsewhere is None else self._assumed(),
+            max_batch=self._max_batch,
+            max_delay_s=self._max_delay_s,
+            max_rows=self._max_rows,
+            executor=self._threads(1, f"halocline-{ref}"),
+            tiers=tiers,
+            waiters=self._threads(self._max_waiting, f"halocline-{ref}-up") if waits else None,
+            preparers=self._preparers,
+            elsewhere=elsewhere,
+            late=None if pair is None else pair.late,
+        )
+        self._served[ref.name] = {**versions, ref.version: served}
+        self._expected.discard(ref.name)
 
     def __iter__(self) -> Iterator[ServedModel]:
         for versions in self._served.values():
@@ -223,8 +235,16 @@ class ModelTable:
         self._executors.append(executor)
         return executor
 
+    def _assumed(self) -> RunCost:
+        return RunCost(_ELSEWHERE_S, _ELSEWHERE_S, self._max_batch)
+
     def _versions(self, name: str) -> dict[str, ServedModel]:
         versions = self._served.get(name)
+        if versions is None and name in self._expected:
+            raise NotServing(
+                f"the server of the model {name} has not been reached yet; try again in {_EXPECTED_S} s",
+                _EXPECTED_S,
+            )
         if versions is None:
             raise Rejected("HAL-502", f"no model {name[:80]!r} here; there is {_listed(self.names)}")
         return versions

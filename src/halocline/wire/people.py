@@ -138,6 +138,8 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     models: list[str]
     """The cloud models that devices are served."""
     rotation: RotationState | None = None
+    awaited: dict[str, str] = {}
+    """Those of them that no server gives yet, and why."""
     waiting: int = 0
     """Devices that wait for a change at this process of the hub."""
     version: int = 1

@@ -50,11 +50,18 @@ class App:
         self._admission = admission
         self._expose = expose
         self._access = access
+        self._body_timeout_s = body_timeout_s
         self._strangers = Meter()
-        self._infer = {
-            path: Inference(served, admission, body_timeout_s=body_timeout_s, access=access).answer
-            for path, served in _infer_paths(table).items()
-        }
+        self._infer: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Answer for every model that the table has by now."""
+        for path, served in _infer_paths(self._table).items():
+            if path not in self._infer:
+                self._infer[path] = Inference(
+                    served, self._admission, body_timeout_s=self._body_timeout_s, access=self._access
+                ).answer
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request."""

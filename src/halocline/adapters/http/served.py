@@ -10,7 +10,7 @@ import msgspec
 
 from halocline.adapters.http.remote import RemoteModel, connect, error_of
 from halocline.decide.breaker import Breaker, BreakerLimits, admit, failed, succeeded
-from halocline.errors import HaloclineError, Rejected, Transient
+from halocline.errors import HaloclineError, Misconfigured, Rejected, Transient
 from halocline.ports import Answered, Failed, Feed
 from halocline.records import Array, ModelRef, ModelSpec, Reason
 from halocline.serving.admission import MAX_RETRY_AFTER_S, NotServing
@@ -33,7 +33,8 @@ class CloudAway(NotServing):
 class ServedRemote:
     """A Model over `connect`, under a name of ours. Thread-safe; close it at the end.
 
-    Raises Transient (HAL-770) where the server does not tell within `wait_s` what the model takes.
+    Raises HAL-770 where the server does not tell within `wait_s` what the model takes: Transient where it
+    cannot be reached yet, Misconfigured where it has no such model or is not trusted.
     """
 
     def __init__(self, url: str, name: str, *, deadline_s: float, wait_s: float) -> None:
@@ -113,7 +114,8 @@ def _served(remote: RemoteModel, name: str, wait_s: float) -> ModelSpec:
     try:
         spec = remote.wait_ready(wait_s)
     except HaloclineError as error:
-        raise Transient(
+        kind = Transient if isinstance(error, Transient) else Misconfigured
+        raise kind(
             "HAL-770",
             f"the cloud model {name} cannot be served: {error.message}. Start its server, or correct its URL",
         ) from error

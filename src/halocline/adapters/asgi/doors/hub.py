@@ -1,6 +1,6 @@
 """What all doors of one hub share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -27,6 +27,8 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     """`sqlite` or `postgresql`."""
     models: tuple[str, ...]
     """The cloud models that devices are served."""
+    awaited: Callable[[], Mapping[str, str]] = dict
+    """Those of them that no server gives yet, and why."""
     alerts: Callable[[], Sequence[Alert]] = tuple
     """What is open, the oldest first."""
     rules: JoinRules = JoinRules()

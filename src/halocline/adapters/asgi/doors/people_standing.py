@@ -120,6 +120,7 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
             ca_fingerprint=hub.authority.fingerprint,
             models=list(hub.models),
             rotation=_rotation(hub),
+            awaited=dict(hub.awaited()),
             waiting=hub.waiting(),
         )
     )
