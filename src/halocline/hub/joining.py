@@ -261,7 +261,7 @@ class _Desk(msgspec.Struct, frozen=True):
         if device.state is DeviceState.PENDING:
             return self._enrol(tx, device, self._use(tx, secret)) if secret else Joined(device=device)
         certificates = tx.certificates(device.id)
-        if all(one.state is CertificateState.ISSUED for one in certificates):
+        if all(one.state is not CertificateState.CURRENT for one in certificates):
             return self.take_home(tx, device, "device.join")
         if not secret:
             raise Untrusted(
