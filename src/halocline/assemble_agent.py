@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from halocline.edge.reloading import DeviceModels, Make
     from halocline.edge.tiered import Tiered
     from halocline.ports import Model
+    from halocline.serving.late import LateVerdicts
     from halocline.serving.tiers import Pair
     from halocline.wire.policy_file import PolicyFile
 
@@ -159,6 +160,7 @@ def _models(
     """What is served, with the settings that were last in force; closed at the end."""
     from halocline.decide.device_settings import refusal
     from halocline.edge.reloading import DeviceModels, ReloadableTiers
+    from halocline.serving.late import LateVerdicts
     from halocline.serving.tiers import Pair
 
     served: list[Model | Pair] = []
@@ -172,9 +174,10 @@ def _models(
         for name, model in config.models.items():
             edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
             if model.escalates:
-                make = _maker(model, edge, identity, link)
+                late = LateVerdicts()
+                make = _maker(model, edge, identity, link, late)
                 tiers[name] = ReloadableTiers(make, wanted.get(name, ModelSettings()))
-                served.append(Pair(edge, tiers[name]))
+                served.append(Pair(edge, tiers[name], late))
             else:
                 served.append(edge)
         yield served, DeviceModels(list(config.models), tiers)
@@ -184,7 +187,11 @@ def _models(
 
 
 def _maker(
-    model: ModelConfig, edge: "OnnxModel", identity: "Identity | None", link: "HubLink | None"
+    model: ModelConfig,
+    edge: "OnnxModel",
+    identity: "Identity | None",
+    link: "HubLink | None",
+    late: "LateVerdicts",
 ) -> "Make":
     """How the tiers of that model are made with what the hub wants."""
     assert model.cloud is not None
@@ -204,7 +211,7 @@ def _maker(
             policy=policy,
             deadline_s=settings.deadline_s or model.deadline_s,
             owner=None if wanted.threshold is None else Owner.TWIN,
-            on_correction=lambda _: None,  # they are counted; nobody here waits for one
+            on_correction=late.put,
         )
 
     return make

@@ -588,16 +588,6 @@ CATALOGUE: dict[str, Entry] = {
         "What was posted to the hub's page does not come from that page: a browser said so, or said nothing.",
         "Open the hub's page itself, and sign in there; programs take the /v1 routes with a bearer token.",
     ),
-    "HAL-785": Entry(
-        "A change without a reason",
-        "The owner of this hub wants to know why: it was started with --require-reason.",
-        "Say why in a few words for the audit log: --reason TEXT.",
-    ),
-    "HAL-786": Entry(
-        "A scope that no such token can have",
-        "It names no action that there is, one that the role may not do, or labels of others' devices.",
-        "Give actions that the message lists, of those that the role of the person holds.",
-    ),
     "HAL-770": Entry(
         "A cloud model elsewhere that the hub cannot reach",
         "The server behind --cloud-model NAME=URL did not tell what its model takes when the hub started.",
@@ -618,6 +608,17 @@ CATALOGUE: dict[str, Entry] = {
         "Devices ask for a cloud model by a name, and a URL alone gives it none.",
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
+    "HAL-774": Entry(
+        "A wrong question for late verdicts",
+        "GET /v2/models/NAME/corrections takes after, a number that an earlier answer gave as next, and "
+        "wait_s, seconds up to 60.",
+        "Begin with no query at all, and ask after the number that the answer calls next.",
+    ),
+    "HAL-775": Entry(
+        "No late verdicts of this model",
+        "Only two tiers have an answer that the cloud may correct later; this model answers by itself.",
+        "Ask a model that has a cloud and may send its samples there: GET /v2/health/ready names them.",
+    ),
     "HAL-776": Entry(
         "A virtual device that cannot report",
         "It has joined the hub, and the hub's door for devices did not take what it says of itself.",
@@ -627,5 +628,15 @@ CATALOGUE: dict[str, Entry] = {
         "Where a hub is reached, given in another form",
         "--device-url, --people-url and --join-url are told to others as they are; no client could use this.",
         "Write https://HOST:PORT, as others reach that door.",
+    ),
+    "HAL-785": Entry(
+        "A change without a reason",
+        "The owner of this hub wants to know why: it was started with --require-reason.",
+        "Say why in a few words for the audit log: --reason TEXT.",
+    ),
+    "HAL-786": Entry(
+        "A scope that no such token can have",
+        "It names no action that there is, one that the role may not do, or labels of others' devices.",
+        "Give actions that the message lists, of those that the role of the person holds.",
     ),
 }

@@ -6,14 +6,13 @@ from typing import Final, Protocol
 
 import msgspec
 
+from halocline.decide.device_settings import fault
 from halocline.decide.renewal import poll_wait, renews_at, retry_wait
 from halocline.edge.channel_log import LOG, ChannelLog
 from halocline.errors import HaloclineError, Transient
 from halocline.fleet import Desired, ModelSettings, Reported, ReportState, Settings
 
 POLL_S: Final = 60.0
-LEAST_POLL_S: Final = 1.0
-MOST_POLL_S: Final = 86_400.0
 LONGEST_RETRY_S: Final = 60.0
 REFUSED_WAIT_S: Final = 900.0
 """Who is refused asks so rarely: only a person can change it, and may."""
@@ -167,7 +166,7 @@ class ChannelLoop:
 
     def _follow(self, desired: Desired) -> None:
         """Put it in force or say why not; what is in force is remembered before the hub hears of it."""
-        reason = _poll_fault(desired.settings) or self._settable.apply(desired.settings)
+        reason = fault(desired.settings) or self._settable.apply(desired.settings)
         applied = self._memory.applied() if reason else desired
         reported = Reported(
             generation=desired.generation,
@@ -261,9 +260,3 @@ class ChannelLoop:
 
     def _poll_s(self) -> float:
         return self._memory.applied().settings.poll_s or self._own_poll_s
-
-
-def _poll_fault(settings: Settings) -> str:
-    if settings.poll_s is None or LEAST_POLL_S <= settings.poll_s <= MOST_POLL_S:
-        return ""
-    return f"poll_s must be in [{LEAST_POLL_S:g}, {MOST_POLL_S:g}], got {settings.poll_s:g}"

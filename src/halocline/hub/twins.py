@@ -1,11 +1,11 @@
 """What the hub wants of a device and what the device says became of it."""
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from halocline.decide.device_settings import fault
 from halocline.decide.rights import covers
 from halocline.errors import Rejected, Transient
 from halocline.fleet import (
@@ -28,9 +28,6 @@ MAX_COUNT: Final = 2**31 - 1
 MAX_MODELS: Final = 64
 """The most model pairs that one device is told of, or tells of."""
 MAX_REASON_CHARS: Final = 500
-MIN_POLL_S: Final = 1.0
-MAX_POLL_S: Final = 86_400.0
-MAX_DEADLINE_S: Final = 600.0
 
 
 def merged(settings: Settings, change: Settings) -> Settings:
@@ -49,11 +46,11 @@ def check(settings: Settings) -> None:
     """Raise Rejected (HAL-101, HAL-102) for a value that no device can use."""
     if len(settings.models) > MAX_MODELS:
         raise Rejected("HAL-101", f"{len(settings.models)} models are set; a device takes {MAX_MODELS}")
-    for name, wanted in settings.models.items():
+    for name in settings.models:
         check_name("model", name)
-        _check_threshold(name, wanted.threshold)
-        _check_range(f"the deadline_s of {name}", wanted.deadline_s, 0.001, MAX_DEADLINE_S)
-    _check_range("poll_s", settings.poll_s, MIN_POLL_S, MAX_POLL_S)
+    reason = fault(settings)
+    if reason:
+        raise Rejected("HAL-101", reason)
 
 
 def without(settings: Settings, names: Sequence[str]) -> Settings:
@@ -191,15 +188,3 @@ def etag(generation: int) -> str:
 def is_known(generation: int, if_none_match: str) -> bool:
     """Whether a client that sent this `If-None-Match` has the generation already."""
     return etag(generation) in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-
-
-def _check_threshold(name: str, threshold: float | None) -> None:
-    if threshold is None or 0 <= threshold <= 1:
-        return
-    meant = f". Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
-    raise Rejected("HAL-101", f"the threshold of {name} must be in [0, 1], got {threshold:g}{meant}")
-
-
-def _check_range(what: str, value: float | None, least: float, most: float) -> None:
-    if value is not None and not (math.isfinite(value) and least <= value <= most):
-        raise Rejected("HAL-101", f"{what} must be in [{least:g}, {most:g}] s, got {value:g}")

@@ -13,6 +13,7 @@ from halocline.ports import Feed, Model
 from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
 from halocline.serving.batcher import Batcher
 from halocline.serving.columns import Answers, Column, tiered_outputs
+from halocline.serving.late import LateVerdicts
 from halocline.serving.meters import Meter
 from halocline.serving.samples import check_rows, raw_samples_of
 from halocline.serving.tiers import Elsewhere, ModelElsewhere, Pair, Tiers
@@ -42,12 +43,15 @@ class ServedModel:
         waiters: Executor | None,
         preparers: Executor,
         elsewhere: ModelElsewhere | None = None,
+        late: LateVerdicts | None = None,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
         self.spec: ModelSpec = model.spec
         self.on_request: tuple[TensorSpec, ...] = ()
         """Outputs that are answered only where a request names them; they come behind the spec's."""
         self.tiers = tiers
+        self.late = late
+        """The verdicts that came too late, where there are two tiers and somebody may read them."""
         self._columns: tuple[Column, ...] = ()
         if tiers is not None:
             self.spec, own, on_request = tiered_outputs(model.spec)
@@ -147,7 +151,9 @@ class ModelTable:
         self._served: dict[str, dict[str, ServedModel]] = {}
         for each in models:
             elsewhere = each.model if isinstance(each, Elsewhere) else None
-            model, tiers = each if isinstance(each, Pair) else (_bare(each), None)
+            pair = each if isinstance(each, Pair) else None
+            model = _bare(each)
+            tiers = None if pair is None else pair.tiers
             executor = self._threads(1, f"halocline-{model.spec.ref}")
             # One for each request inside: none waits for a thread while others wait for their cloud.
             waits = elsewhere is not None or tiers is not None
@@ -164,6 +170,7 @@ class ModelTable:
                 waiters=waiters,
                 preparers=preparers,
                 elsewhere=elsewhere,
+                late=None if pair is None else pair.late,
             )
             versions = self._served.setdefault(served.ref.name, {})
             if served.ref.version in versions:
@@ -223,8 +230,13 @@ class ModelTable:
         return versions
 
 
-def _bare(each: Model | Elsewhere) -> Model:
-    return each.model if isinstance(each, Elsewhere) else each
+def _bare(each: Model | Pair | Elsewhere) -> Model:
+    match each:
+        case Pair():
+            return each.edge
+        case Elsewhere():
+            return each.model
+    return each
 
 
 def _listed(names: Sequence[str]) -> str:

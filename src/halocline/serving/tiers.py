@@ -7,6 +7,7 @@ import msgspec
 
 from halocline.ports import Feed, Model
 from halocline.records import Array, ModelRef, Reply
+from halocline.serving.late import LateVerdicts
 
 
 class CloudState(msgspec.Struct, frozen=True):
@@ -43,10 +44,11 @@ class Tiers(Protocol):
 
 
 class Pair(NamedTuple):
-    """Two tiers to be served as one model, under the edge model's name."""
+    """Two tiers to be served as one model, under the edge model's name; `late` is what corrects it later."""
 
     edge: Model
     tiers: Tiers
+    late: LateVerdicts | None = None
 
 
 class ModelElsewhere(Model, Protocol):
