@@ -116,7 +116,7 @@ def _serve(
         pool = open_now.enter_context(ThreadPoolExecutor(_WORKERS, thread_name_prefix="halocline-door"))
         webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
         table = open_now.enter_context(ModelTable(models)) if models else None
-        watch = AlertWatch(store, folder.path, doors.people, webhook)
+        watch = AlertWatch(store, folder.path, doors.people, webhook, backup_every_s=options.backup_every_s)
         hub = Hub(
             store=store,
             authority=authority,
