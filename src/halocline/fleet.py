@@ -11,6 +11,10 @@ NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 """What labels, sites, models and people are called: it is safe in a path, a URL and a shell."""
 
 
+ASKED: Final = "?"
+"""Stands before the name of a label that a device asks for, where devices are looked up by labels."""
+
+
 class DeviceState(StrEnum):
     """How the hub stands to a device."""
 
@@ -61,6 +65,13 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     cloned_s: float | None = None
     """When two at once were seen with its identity."""
     replaces: str | None = None
+    asked: dict[str, str] = msgspec.field(default_factory=dict)
+    """The labels that a pending device asks for; true once someone accepts it as asked."""
+
+    @property
+    def found_by(self) -> dict[str, str]:
+        """The labels that it is found by: its own, and those that it asks for, marked as such."""
+        return self.labels | {f"{ASKED}{name}": value for name, value in self.asked.items()}
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):

@@ -141,6 +141,18 @@ def test_a_device_that_waits_may_still_use_an_invite(hub):
     assert hub.admit(joined.certificate).code == ""
 
 
+def test_a_device_whose_first_certificate_was_lost_for_long_is_in_once_it_is_accepted_again(hub):
+    device_id = hub.join(KEY).device.id
+    hub.accept(device_id)
+    hub.join(KEY)  # the answer is lost, and the device off for months
+    later_s = NOW + 200 * DAY
+    assert not hub.join(KEY, now_s=later_s).certificate
+    hub.accept(device_id)
+    for _ in range(2):  # that answer may be lost as well
+        joined = hub.join(KEY, now_s=later_s)
+    assert hub.admit(joined.certificate, now_s=later_s).id == device_id
+
+
 def test_the_code_is_not_made_of_the_key(hub):
     other = Hub()
     other.chance()

@@ -46,6 +46,8 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where alerts are sent."""
     alert_secret: str | None = None
     """A reference, env:NAME or file:PATH."""
+    backup_every_s: float | None = None
+    """An alert opens where the last good backup is older."""
     require_reason: bool = False
     """Whether people must say why they change something."""
     joins_per_s: float = 20.0

@@ -124,7 +124,7 @@ def _serve(
         table = None
         if models.there or awaited:
             table = open_now.enter_context(ModelTable(models.there, expected=awaited))
-        watch = AlertWatch(store, folder.path, doors.people, webhook)
+        watch = AlertWatch(store, folder.path, doors.people, webhook, backup_every_s=options.backup_every_s)
         room = WaitingRoom(store, pool, most=options.max_waiting, is_stopping=lambda: admissions[0].draining)
         hub = Hub(
             store=store,

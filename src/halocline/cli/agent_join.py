@@ -24,6 +24,7 @@ def join(
     hub: str | None = None,
     fingerprint: str | None = None,
     serial: str = "",
+    label: Annotated[list[str] | None, Parameter(negative="")] = None,
     wait: str = "10m",
     json: Json = False,
 ) -> int:
@@ -44,6 +45,9 @@ def join(
         Without an invite: sha256:… of the hub's root certificate, as `halocline hub status` prints it.
     serial
         The device's serial number, for invites that list them.
+    label
+        Without an invite: KEY=VALUE that this device asks for, as in site=north; who accepts it confirms that
+        or does not. May be given again.
     wait
         How long to wait for someone to accept this device, where that is needed: 30s, 10m, 1h.
     json
@@ -57,6 +61,7 @@ def join(
     from halocline.adapters.device_folder.folder import held
     from halocline.adapters.http.door import read_fingerprint
     from halocline.adapters.http.joining import Wanted, join
+    from halocline.cli.at_hub import labels_in
     from halocline.cli.durations import read_duration
     from halocline.wire.channel import JoinReply
     from halocline.wire.invite import decode_invite
@@ -67,13 +72,17 @@ def join(
         )
     wait_s = read_duration("--wait", wait)
     facts = Facts(serial=serial, machine=f"{platform.machine()} {platform.system()}", agent=__version__)
+    if invite is not None and label:
+        raise Misconfigured("HAL-102", "an INVITE says which labels the device gets: leave out --label")
     if invite is not None and hub is None and fingerprint is None:
         invitation = decode_invite(sys.stdin.readline() if invite == "-" else invite)
         wanted = Wanted(
             url=invitation.url, fingerprint=invitation.fingerprint, secret=invitation.shown, facts=facts
         )
     elif invite is None and hub is not None and fingerprint is not None:
-        wanted = Wanted(url=hub, fingerprint=read_fingerprint(fingerprint), facts=facts)
+        wanted = Wanted(
+            url=hub, fingerprint=read_fingerprint(fingerprint), facts=facts, labels=labels_in(label)
+        )
     else:
         raise Misconfigured(
             "HAL-102", "give an INVITE, or both --hub URL and --fingerprint sha256:…, and not all of them"

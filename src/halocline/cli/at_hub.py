@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from halocline.errors import Rejected
 from halocline.fleet import DEVICE_ID, NAME, Twin
+from halocline.hub.saying import asked_said as asked_said
 from halocline.hub.saying import labels_said as labels_said
 from halocline.hub.saying import twin_said as twin_said
 
@@ -111,6 +112,7 @@ def print_device(reply: "DeviceReply") -> None:
         ("state", str(device.state)),
         *([("code", device.code)] if device.code and device.state == "pending" else []),
         ("labels", labels_said(device) or "none"),
+        *([("asks for", asked_said(device))] if device.asked else []),
         ("contact", contact(reply)),
         ("joined", moment(device.created_s)),
         *facts,

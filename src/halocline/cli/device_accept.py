@@ -1,5 +1,9 @@
 """halocline device accept: let a device in that waits."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from halocline.cli.at_hub import Several
 from halocline.cli.output import Json, print_json
 from halocline.errors import Rejected
@@ -11,6 +15,7 @@ def accept(
     *,
     code: str | None = None,
     label: Several = None,
+    as_asked: Annotated[bool, Parameter(negative="")] = False,
     reason: str = "",
     hub: str | None = None,
     json: Json = False,
@@ -29,6 +34,8 @@ def accept(
         The code that the device shows; where it differs from the one here, nothing is done.
     label
         KEY=VALUE that it gets; may be given again.
+    as_asked
+        Give it the labels that it asks for, as device pending shows them.
     reason
         Why, for the audit log.
     hub
@@ -44,7 +51,7 @@ def accept(
             raise Rejected(
                 "HAL-102", f"--code: {device_id} shows {shown}, not {code[:20]}: is it another device?"
             )
-        told = opened.accept(device_id, labels=labels, reason=reason)
+        told = opened.accept(device_id, labels=labels, as_asked=as_asked, reason=reason)
     if json:
         print_json(plain(told))
     else:

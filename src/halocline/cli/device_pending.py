@@ -7,13 +7,14 @@ from halocline.cli.output import Json, print_json, print_table
 def pending(*, hub: Hub = None, json: Json = False) -> int:
     """List the devices that wait to be let in, each with the code that it shows.
 
-    Compare the code with the one on the device, then let it in: halocline device accept DEVICE.
+    Compare the code with the one on the device, then let it in: halocline device accept DEVICE. What a device
+    asks to be labelled is not true before someone accepts it --as-asked.
 
     Examples
     --------
     halocline device pending
     """
-    from halocline.cli.at_hub import labels_said, moment, open_hub, plain
+    from halocline.cli.at_hub import asked_said, labels_said, moment, open_hub, plain
 
     with open_hub(hub) as opened:
         waiting = opened.devices(labels={}, states=["pending"])
@@ -30,8 +31,9 @@ def pending(*, hub: Hub = None, json: Json = False) -> int:
                 each.device.facts.serial,
                 each.device.facts.machine,
                 labels_said(each.device),
+                asked_said(each.device),
             ]
             for each in waiting
         ]
-        print_table(["device", "code", "since", "serial", "machine", "labels"], rows)
+        print_table(["device", "code", "since", "serial", "machine", "labels", "asks for"], rows)
     return 0

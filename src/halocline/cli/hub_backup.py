@@ -4,11 +4,13 @@ import time
 from pathlib import Path
 
 from halocline.cli.output import Json, print_json
+from halocline.errors import HaloclineError
 
 
 def backup(*, state: Path, to: Path, json: Json = False) -> int:
     """Make a backup of a hub, also of one that runs: its database at one moment, its keys and tokens.
 
+    The hub that runs there opens an alert where it fails.
     Whoever has a backup can be this hub: keep it as you keep its keys. A database in PostgreSQL is not in it.
 
     Examples
@@ -25,8 +27,15 @@ def backup(*, state: Path, to: Path, json: Json = False) -> int:
         Print one JSON object on stdout and nothing else.
     """
     from halocline.adapters.backup.making import make_backup
+    from halocline.adapters.backup.record import note_failed, note_made
 
-    manifest = make_backup(state.expanduser(), to.expanduser(), now_s=time.time())
+    folder, now_s = state.expanduser(), time.time()
+    try:
+        manifest = make_backup(folder, to.expanduser(), now_s=now_s)
+    except HaloclineError as error:
+        note_failed(folder, error.message, now_s=now_s)
+        raise
+    note_made(folder, now_s=now_s)
     if json:
         print_json(
             {

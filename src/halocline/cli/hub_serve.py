@@ -35,6 +35,7 @@ def serve(
     people_key: str | None = None,
     alert_webhook: str | None = None,
     alert_secret: str | None = None,
+    backup_every: str | None = None,
     require_reason: Annotated[bool, Parameter(negative="")] = False,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
@@ -112,6 +113,8 @@ def serve(
     alert_secret
         What those messages are signed with (HMAC-SHA256 of Halocline-Timestamp, a dot and the body, in
         Halocline-Signature), env:NAME or file:PATH.
+    backup_every
+        Open an alert where the last good `halocline hub backup` is older, as in 24h.
     require_reason
         Refuse changes by people that do not say why (--reason).
     joins_per_s
@@ -132,6 +135,7 @@ def serve(
     """
     from halocline.assemble_hub import HubOptions
     from halocline.assemble_hub import serve as run
+    from halocline.cli.durations import read_duration
 
     return run(
         HubOptions(
@@ -159,6 +163,7 @@ def serve(
             people_key=people_key,
             alert_webhook=alert_webhook,
             alert_secret=alert_secret,
+            backup_every_s=None if backup_every is None else read_duration("--backup-every", backup_every),
             require_reason=require_reason,
             joins_per_s=joins_per_s,
             max_connections=max_connections,

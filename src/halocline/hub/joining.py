@@ -131,6 +131,7 @@ def join(
     csr: str,
     invite: str = "",
     facts: Facts = Facts(),  # noqa: B008  # frozen
+    labels: dict[str, str] | None = None,
     address: str = "",
     chance: bytes,
     now_s: float,
@@ -139,16 +140,18 @@ def join(
     """Let a new device in, or put it on the list of those that wait; the same key is the same device.
 
     `invite` is the secret as a JoinRequest carries it. Where the answer may have been lost, asking again
-    brings another certificate and uses the invite no further. Raises Rejected (HAL-712) and Untrusted:
-    HAL-713 (the invite), HAL-714 (the device is out), HAL-715 (it joined already).
+    brings another certificate and uses the invite no further. `labels` are what a device without an invite
+    asks for. Raises Rejected (HAL-712; HAL-101, HAL-102 for labels) and Untrusted: HAL-713 (the invite),
+    HAL-714 (the device is out), HAL-715 (it joined already).
     """
     with audited(store, actor=f"stranger:{address}", action="device.join", now_s=now_s):
         proven = authority.read_request(csr)
+        check_labels(labels or {})
         desk = _Desk(authority, proven, _bounded(facts), chance, now_s, rules)
         with store.change() as tx:
             known = tx.device_by_key(proven.key)
             if known is None:
-                return desk.take_in(tx, invite)
+                return desk.take_in(tx, invite, labels or {})
             return desk.take_again(tx, known, invite)
 
 
@@ -234,7 +237,7 @@ class _Desk(msgspec.Struct, frozen=True):
     now_s: float
     rules: JoinRules
 
-    def take_in(self, tx: Transaction, secret: str) -> Joined:
+    def take_in(self, tx: Transaction, secret: str, asked: dict[str, str]) -> Joined:
         """A key that nobody knows."""
         device = Device(
             id=f"dev-{_letters(self.chance[:_ID_BYTES])}",
@@ -245,8 +248,10 @@ class _Desk(msgspec.Struct, frozen=True):
             code=self._code(),
         )
         if not secret:
+            device = msgspec.structs.replace(device, asked=asked)
             tx.put_device(device)
-            _write(tx, self.now_s, f"device:{device.id}", "device.ask", device.id, key=device.key)
+            details = {"key": device.key, **({"labels": asked} if asked else {})}
+            _write(tx, self.now_s, f"device:{device.id}", "device.ask", device.id, **details)
             return Joined(device=device)
         return self._enrol(tx, device, self._use(tx, secret))
 
@@ -256,7 +261,7 @@ class _Desk(msgspec.Struct, frozen=True):
         if device.state is DeviceState.PENDING:
             return self._enrol(tx, device, self._use(tx, secret)) if secret else Joined(device=device)
         certificates = tx.certificates(device.id)
-        if all(one.state is CertificateState.ISSUED for one in certificates):
+        if all(one.state is not CertificateState.CURRENT for one in certificates):
             return self.take_home(tx, device, "device.join")
         if not secret:
             raise Untrusted(
@@ -300,6 +305,7 @@ class _Desk(msgspec.Struct, frozen=True):
             device,
             state=DeviceState.ENROLLED,
             labels={**device.labels, **used.labels},
+            asked={},
             facts=self.facts,
             code="",
         )

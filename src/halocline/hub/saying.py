@@ -8,6 +8,11 @@ def labels_said(device: Device) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(device.labels.items()))
 
 
+def asked_said(device: Device) -> str:
+    """The labels that a pending device asks for."""
+    return " ".join(f"{name}={value}" for name, value in sorted(device.asked.items()))
+
+
 def twin_said(twin: Twin) -> str:
     """Whether the device does what is desired of it."""
     desired, reported = twin.desired.generation, twin.reported

@@ -16,10 +16,13 @@ def accept(
     *,
     actor: str,
     labels: dict[str, str] | None = None,
+    as_asked: bool = False,
     reason: str = "",
     now_s: float,
 ) -> Device:
     """Let a pending device in: it gets its certificate when it asks again; accepting twice is once.
+
+    It gets `labels`, and with `as_asked` those that it asks for.
 
     Raises Rejected: HAL-101, HAL-102 (labels), HAL-747 (it is out), HAL-748 (there is none).
     """
@@ -31,11 +34,13 @@ def accept(
         if device.state is DeviceState.ENROLLED:
             return device
         _refuse_out(device)
-        both = {**device.labels, **(labels or {})}
+        given = {**(device.asked if as_asked else {}), **(labels or {})}
+        both = {**device.labels, **given}
         check_labels(both)
-        after = msgspec.structs.replace(device, state=DeviceState.ENROLLED, labels=both, code="")
+        after = msgspec.structs.replace(device, state=DeviceState.ENROLLED, labels=both, asked={}, code="")
         tx.put_device(after)
-        _write(tx, now_s, actor, "device.accept", device_id, reason, key=device.key)
+        details = {"key": device.key, **({"labels": given} if given else {})}
+        _write(tx, now_s, actor, "device.accept", device_id, reason, **details)
         return after
 
 
@@ -105,8 +110,8 @@ def _refuse_out(device: Device) -> None:
 
 
 def _write(
-    tx: Transaction, now_s: float, actor: str, action: str, about: str, reason: str, **details: str
+    tx: Transaction, now_s: float, actor: str, action: str, about: str, reason: str, **details: object
 ) -> None:
     tx.append(
-        AuditEntry(at_s=now_s, actor=actor, action=action, object=about, reason=reason, details=details)
+        AuditEntry(at_s=now_s, actor=actor, action=action, object=about, reason=reason, details=dict(details))
     )

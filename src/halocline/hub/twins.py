@@ -180,9 +180,14 @@ def visible(tx: Transaction, person: Person, device_id: str) -> Device:
     Raises Rejected (HAL-748) where there is none for them.
     """
     device = present(tx, device_id)
-    if not covers(person, device.labels):
+    if not covers(person, standing_labels(device)):
         raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
     return device
+
+
+def standing_labels(device: Device) -> dict[str, str]:
+    """The labels by which it is somebody's to look after: while it waits, those that it asks for as well."""
+    return {**device.asked, **device.labels} if device.state is DeviceState.PENDING else device.labels
 
 
 def etag(generation: int) -> str:

@@ -122,7 +122,7 @@ class MemoryTransaction:
         return [
             one
             for _, one in sorted(self._tables.devices.items())
-            if (labels or {}).items() <= one.labels.items()
+            if (labels or {}).items() <= one.found_by.items()
             and (silent_since_s is None or one.seen_s is None or one.seen_s <= silent_since_s)
             and (not states or one.state in states)
             and one.id > after

@@ -73,7 +73,14 @@ class StoreContract:
 
     def test_what_was_put_is_found_as_it_was(self, store: Store) -> None:
         """Devices, certificates, invites, people and tokens come back equal."""
-        one = device(code="ABC-DEF", seen_s=3.25, boot=7, cloned_s=9.0, replaces="dev-" + "b" * 16)
+        one = device(
+            asked={"site": "north"},
+            code="ABC-DEF",
+            seen_s=3.25,
+            boot=7,
+            cloned_s=9.0,
+            replaces="dev-" + "b" * 16,
+        )
         paper = certificate(state=CertificateState.SUPERSEDED, superseded_s=4.0)
         invited = Invite(
             digest="sha256:1",

@@ -31,6 +31,8 @@ class JoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     invite: str = ""
     """The invite's secret, base64url; empty asks to be accepted by someone."""
     facts: Facts = Facts()
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """What a device without an invite asks to be labelled; someone confirms it, or does not."""
     version: int = 1
 
 

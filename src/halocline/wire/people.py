@@ -53,9 +53,10 @@ class DevicesReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /v1/devices/ID/accept; labels are added to the device's."""
+    """POST /v1/devices/ID/accept; labels are added to the device's, and with `as_asked` those it asks for."""
 
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    as_asked: bool = False
     reason: str = ""
 
 

@@ -19,6 +19,7 @@ from halocline.adapters.backup.manifest import (
     DATABASE,
     FILE,
     NAME,
+    RECORD,
     SUFFIX,
     Manifest,
     digest_of,
@@ -26,8 +27,8 @@ from halocline.adapters.backup.manifest import (
 from halocline.errors import Misconfigured
 from halocline.whole_files import sync
 
-_NOT_KEPT: Final = {"lock", "starting.lock", "server.pem"}
-"""Made anew at each start."""
+_NOT_KEPT: Final = {"lock", "starting.lock", "server.pem", RECORD}
+"""Made anew at each start, or not true of the copy."""
 _BUSY_S: Final = 30.0
 
 

@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 
 NAME: Final = "backup.json"
+RECORD: Final = "backups.json"
+"""In the state folder: what became of its backups."""
 DATABASE: Final = "hub.db"
 PASSPHRASE: Final = "ca/passphrase"  # noqa: S105 - a name
 AUTHORITY: Final = "ca.pem"

@@ -30,6 +30,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     """The invite's, as it travels; empty asks to be accepted by someone."""
     facts: Facts = Facts()
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """Without an invite: what this device asks to be labelled."""
 
 
 def join(
@@ -72,7 +74,9 @@ def join(
 
 def _ask(door: Door, key: bytes, wanted: Wanted) -> JoinReply:
     """Ask once. Of another of the hub's doors the error says so."""
-    request = JoinRequest(csr=make_request(key), invite=wanted.secret, facts=wanted.facts)
+    request = JoinRequest(
+        csr=make_request(key), invite=wanted.secret, facts=wanted.facts, labels=wanted.labels
+    )
     asked = door.ask("POST", "/v1/join", encode(request))
     try:
         raise_for(asked)

@@ -84,9 +84,11 @@ class PeopleDoor:
         """A device and its twin."""
         return self._get(f"/v1/devices/{device_id}", people.DeviceReply)
 
-    def accept(self, device_id: str, *, labels: dict[str, str], reason: str) -> people.DeviceReply:
-        """Let a pending device in."""
-        request = people.AcceptRequest(labels=labels, reason=reason)
+    def accept(
+        self, device_id: str, *, labels: dict[str, str], as_asked: bool = False, reason: str
+    ) -> people.DeviceReply:
+        """Let a pending device in, with these labels, and with those that it asks for where that is said."""
+        request = people.AcceptRequest(labels=labels, as_asked=as_asked, reason=reason)
         return self._send("POST", f"/v1/devices/{device_id}/accept", request, people.DeviceReply)
 
     def label(

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from halocline.fleet import (
+    ASKED,
     AuditEntry,
     Certificate,
     CertificateState,
@@ -48,7 +49,8 @@ def device_of(row: RowMapping, labels: Mapping[str, str]) -> Device:
         key=row["key"],
         state=DeviceState(row["state"]),
         created_s=row["created_s"],
-        labels=dict(labels),
+        labels={name: value for name, value in labels.items() if not name.startswith(ASKED)},
+        asked={name[1:]: value for name, value in labels.items() if name.startswith(ASKED)},
         facts=msgspec.json.decode(row["facts"], type=Facts),
         code=row["code"],
         seen_s=row["seen_s"],

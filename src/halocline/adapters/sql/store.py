@@ -169,12 +169,12 @@ class SqlTransaction:
         new = rows.desired_row(Desired())
         self._put(DEVICES, DEVICES.c.id == device.id, rows.device_row(device), **new)
         self._connection.execute(delete(LABELS).where(LABELS.c.device == device.id))
-        if device.labels:
+        if device.found_by:
             self._connection.execute(
                 insert(LABELS),
                 [
                     {"device": device.id, "name": name, "value": value}
-                    for name, value in device.labels.items()
+                    for name, value in device.found_by.items()
                 ],
             )
 

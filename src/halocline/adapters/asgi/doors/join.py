@@ -53,6 +53,7 @@ class _JoinDesk:
             csr=asked.csr,
             invite=asked.invite,
             facts=asked.facts,
+            labels=asked.labels,
             address=call.address,
             chance=secrets.token_bytes(joining.CHANCE_BYTES),
             now_s=now_s,

@@ -12,7 +12,7 @@ from typing import Final
 from halocline.adapters.asgi.answers import Answer, Headers
 from halocline.decide.alerts import Alert
 from halocline.fleet import Person, Settings
-from halocline.hub.saying import duration_said, labels_said, twin_said
+from halocline.hub.saying import asked_said, duration_said, labels_said, twin_said
 from halocline.wire.people import DeviceReply
 
 _COLUMNS: Final = ("device", "state", "contact", "twin", "labels")
@@ -66,6 +66,7 @@ def device_page(person: Person, shown: DeviceReply, alerts: Sequence[Alert], *, 
         ("code", waits),
         ("last contact", _contact(shown)),
         ("labels", labels_said(device) or "none"),
+        ("asks for", asked_said(device)),
         ("joined", _moment(device.created_s)),
         ("serial", device.facts.serial),
         ("machine", device.facts.machine),

@@ -14,7 +14,7 @@ from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors import page
 from halocline.adapters.asgi.doors.door import Call, Handler, Route
 from halocline.adapters.asgi.doors.hub import Hub
-from halocline.adapters.asgi.doors.people_devices import after_in, shown, shown_all
+from halocline.adapters.asgi.doors.people_devices import after_in, find, shown, shown_all
 from halocline.adapters.asgi.doors.people_standing import seen_alerts
 from halocline.adapters.asgi.doors.sign_in import SignIns
 from halocline.adapters.asgi.doors.status import refusal
@@ -89,7 +89,7 @@ class Page:
         labels = only(person)
         after = after_in(call.query.get("after", []))
         with self._hub.store.look() as tx:
-            found = tx.devices(labels=labels, after=after, limit=SHOWN + 1)
+            found = find(tx, labels, labels={}, after=after, limit=SHOWN + 1)
             following = found[SHOWN - 1].id if len(found) > SHOWN else ""
             listed = found[:SHOWN]
             if not after:  # what is wrong first

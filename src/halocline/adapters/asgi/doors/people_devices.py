@@ -1,15 +1,15 @@
 """What people see and change of devices, over HTTP."""
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
 from halocline.decide.rights import Action, only
 from halocline.errors import Rejected
-from halocline.fleet import DEVICE_ID, Device, DeviceState, Person, Twin
+from halocline.fleet import ASKED, DEVICE_ID, Device, DeviceState, Person, Twin
 from halocline.hub import twins
 from halocline.hub.labels import set_labels
 from halocline.hub.people import demand
@@ -22,14 +22,15 @@ _PAIR: Final = re.compile(r"^([^=]+)=(.*)$")
 def list_devices(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/devices?label=KEY=VALUE&silent_s=N&state=…&after=ID&limit=N"""
     now_s = hub.clock()
-    asked, mine = _labels_in(call.query.get("label", [])), only(person)
-    labels = {**asked, **mine}
-    if not asked.items() <= labels.items():  # of those that are somebody else's
+    labels, mine = _labels_in(call.query.get("label", [])), only(person)
+    if any(mine.get(name, value) != value for name, value in labels.items()):  # they are somebody else's
         return reply(people.DevicesReply(devices=[]))
     silent_s = _seconds_in(call.query.get("silent_s", []))
     limit = _limit_in(call.query.get("limit", []))
     with hub.store.look() as tx:
-        found = tx.devices(
+        found = find(
+            tx,
+            mine,
             labels=labels,
             silent_since_s=None if silent_s is None else now_s - silent_s,
             states={_state(text) for text in call.query.get("state", [])},
@@ -39,6 +40,17 @@ def list_devices(hub: Hub, person: Person, call: Call) -> Answer:
         devices = shown_all(tx, found[:limit], now_s)
     is_last = len(found) <= limit
     return reply(people.DevicesReply(devices=devices, next=None if is_last else found[limit - 1].id))
+
+
+def find(
+    tx: Transaction, mine: Mapping[str, str], *, labels: Mapping[str, str], limit: int, **more: Any
+) -> list[Device]:
+    """As `Transaction.devices`, of those with the labels `mine`, and of those that ask for all of these."""
+    found = tx.devices(labels={**labels, **mine}, limit=limit, **more)
+    if mine:
+        asking = {f"{ASKED}{name}": value for name, value in {**labels, **mine}.items()}
+        found += tx.devices(labels=asking, limit=limit, **more)
+    return sorted(found, key=lambda each: each.id)[:limit]
 
 
 def show_device(hub: Hub, person: Person, call: Call) -> Answer:

@@ -53,7 +53,8 @@ def accept_device(hub: Hub, person: Person, call: Call) -> Answer:
     with hub.store.look() as tx:
         before = twins.visible(tx, person, device_id)
     # Neither somebody else's device, nor one of ours given to another site.
-    for labels in (before.labels, {**before.labels, **asked.labels}):
+    given = {**(before.asked if asked.as_asked else {}), **asked.labels}
+    for labels in (twins.standing_labels(before), {**before.labels, **given}):
         hub_people.demand(
             hub.store, person, Action.DEVICE_ACCEPT, now_s=now_s, object=device_id, labels=labels
         )
@@ -62,6 +63,7 @@ def accept_device(hub: Hub, person: Person, call: Call) -> Answer:
         device_id,
         actor=actor_of(person),
         labels=asked.labels,
+        as_asked=asked.as_asked,
         reason=asked.reason,
         now_s=now_s,
     )
