@@ -5,12 +5,11 @@ import http.client
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from forked import halocline
 from servers import identity
 
 from halocline.wire import oip
@@ -65,15 +64,15 @@ def running(folder: Path) -> Iterator[OverSocket]:
         str(folder / "edge.toml"),
         "--json",
     ]
-    with subprocess.Popen([sys.executable, "-m", "halocline", *words], stdout=subprocess.PIPE) as agent:
-        try:
-            assert agent.stdout is not None
-            assert json.loads(agent.stdout.readline())["device"] is None
-            with contextlib.closing(OverSocket(path)) as connection:
-                yield connection
-        finally:
-            agent.terminate()
-            assert agent.wait(60) == 0
+    agent = halocline(*words, stderr=folder / "agent.log")
+    try:
+        assert json.loads(agent.stdout.readline())["device"] is None
+        with contextlib.closing(OverSocket(path)) as connection:
+            yield connection
+    finally:
+        agent.terminate()
+        assert agent.wait(60) == 0
+        agent.stdout.close()
 
 
 def test_each_model_tells_of_its_own_cloud_and_answers_by_its_own_settings(tmp_path: Path) -> None:

@@ -3,16 +3,14 @@
 import contextlib
 import http.server
 import json
-import signal
 import ssl
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
 
 import msgspec
 import pytest
+from hub_process import hub_process
 from people_hub import people_hub
 from terminal import Terminal
 
@@ -150,20 +148,6 @@ def test_people_read_what_is_open(tmp_path, monkeypatch, capsys):
         assert "hub.disk" in says("alert", "list")
 
 
-@contextlib.contextmanager
-def hub_process(folder, *words: str):
-    """A hub of its own process, as it announces itself; it ends well."""
-    ports = [word for door in ("device", "people", "join") for word in (f"--{door}-port", "0")]
-    command = [sys.executable, "-m", "halocline", "hub", "serve", "--state", str(folder), "--json"]
-    with subprocess.Popen([*command, *ports, *words], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
-
-
 def test_a_hub_that_runs_tells_of_a_clone_on_all_its_ways(secret, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HALOCLINE_CONFIG", str(tmp_path / "config"))
     folder = tmp_path / "hub"
@@ -175,17 +159,18 @@ def test_a_hub_that_runs_tells_of_a_clone_on_all_its_ways(secret, tmp_path, monk
     store.close()
     with (
         receiver() as (url, came),
-        hub_process(folder, "--alert-webhook", url, "--alert-secret", secret) as told,
+        hub_process(folder, "--alert-webhook", url, "--alert-secret", secret) as hub,
     ):
-        people = told["urls"]["people"]
+        people, ca = hub.people, hub.told["ca"]
         until(lambda: any(b"device.clone" in body for _, body in came))
         says = Terminal(capsys).says
-        says("login", people, "--ca", told["ca"], "--token", f"file:{folder / 'admin.token'}")
+        says("login", people, "--ca", ca, "--token", f"file:{folder / 'admin.token'}")
         kinds = [each["kind"] for each in json.loads(says("alert", "list", "--json"))["alerts"]]
         assert "device.clone" in kinds
-        trusted = ssl.create_default_context(cafile=told["ca"])
+        trusted = ssl.create_default_context(cafile=ca)
         with urllib.request.urlopen(people, context=trusted, timeout=30) as page:
             assert b"Your token" in page.read()
+    assert hub.process.returncode == 0
 
 
 def test_the_receiver_of_the_docs_tells_the_hubs_messages_from_others(request):

@@ -229,6 +229,16 @@ def test_what_is_wrong_with_a_hub_is_told(hub: HubProcess, tmp_path: Path) -> No
     assert {check.status for check in taken} == {Status.WARN}, "another hub answers there"
 
 
+def test_a_hub_whose_issuing_authority_is_a_companys_own_is_known_by_its_root(
+    hub: HubProcess, tmp_path: Path
+) -> None:
+    state = tmp_path / "hub"
+    shutil.copytree(hub.state, state, ignore=shutil.ignore_patterns("ca"))
+    found = hub_checks(hub, state)
+    assert "folder" not in found
+    assert found["root"].status is Status.OK
+
+
 def test_a_folder_that_is_no_hubs_is_told(tmp_path: Path) -> None:
     assert named(check_hub(tmp_path))["folder"].status is Status.FAIL
 

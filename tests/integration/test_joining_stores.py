@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from base64 import urlsafe_b64encode
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from forked import Forked
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -104,63 +103,49 @@ def test_a_nonce_of_one_process_is_good_at_another_and_used_once_at_both(databas
             rejoin(store, authority, key, nonce, csr)
 
 
-_RACE = """
-import os, sys, time
-from pathlib import Path
-from test_joining_stores import *
-authority = CertificateAuthority.open(Path(sys.argv[2]), now_s=NOW)
-with closing(open_store(sys.argv[1], sys.argv[3])) as store:
-    print("ready", flush=True)
-    sys.stdin.readline()
-    won = 0
-    for _ in range(10):
-        try:
-            won += bool(join(store, authority, make_key()).certificate)
-        except Untrusted as error:
-            assert error.code == "HAL-713"
-    print(won, flush=True)
-"""
-
-
-def started(code: str, *args: str) -> "subprocess.Popen[str]":
-    known = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *args],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=known,
-    )
+def race(database: str, ca: Path, name: str, go: Path) -> None:
+    """Join ten devices as soon as that file is there, and say how many were let in."""
+    authority = CertificateAuthority.open(ca, now_s=NOW)
+    with closing(open_store(database, name)) as store:
+        print("ready", flush=True)
+        while not go.exists():
+            time.sleep(0.001)
+        won = 0
+        for _ in range(10):
+            try:
+                won += bool(join(store, authority, make_key()).certificate)
+            except Untrusted as error:
+                if error.code != "HAL-713":
+                    raise
+        print(won, flush=True)
 
 
 def test_two_processes_never_let_in_more_than_an_invite_says(database, authority, tmp_path):
     with closing(open_store(database)) as store:
         joining.invite(store, secret=SECRET, by="ann", uses=7, now_s=NOW)
-    both = [started(_RACE, database, str(tmp_path / "ca"), name) for name in ("one", "two")]
+    go, log = tmp_path / "go", tmp_path / "log"
+    both = [Forked(race, database, tmp_path / "ca", name, go, stderr=log) for name in ("one", "two")]
     for each in both:
-        assert each.stdout.readline() == "ready\n"
-    won = [int(each.communicate("\n", timeout=60)[0]) for each in both]
-    assert [each.returncode for each in both] == [0, 0]
+        assert each.stdout.readline() == b"ready\n"
+    go.touch()
+    won = [int(each.stdout.readline()) for each in both]
+    assert [each.wait(60) for each in both] == [0, 0]
     assert sum(won) == 7
     with closing(open_store(database)) as store, store.look() as tx:
         assert len(tx.devices()) == 7
 
 
-_LIVE = """
-import os, sys
-from pathlib import Path
-from test_joining_stores import *
-authority = CertificateAuthority.open(Path(sys.argv[2]), now_s=NOW)
-key = Path(sys.argv[3]).read_bytes()
-with closing(open_store(sys.argv[1])) as store:
-    print("ready", flush=True)
-    held = join(store, authority, key).certificate
-    while True:
-        device = admit(store, held)
-        held = joining.renew(
-            store, authority, device_id=device.id, csr=make_request(key), now_s=NOW
-        ).certificate
-"""
+def live(database: str, ca: Path, key: bytes) -> None:
+    """Join a device, and renew its certificate for ever."""
+    authority = CertificateAuthority.open(ca, now_s=NOW)
+    with closing(open_store(database)) as store:
+        print("ready", flush=True)
+        held = join(store, authority, key).certificate
+        while True:
+            device = admit(store, held)
+            held = joining.renew(
+                store, authority, device_id=device.id, csr=make_request(key), now_s=NOW
+            ).certificate
 
 
 def test_a_hub_that_is_killed_at_any_instant_locks_no_device_out(tmp_path, authority):
@@ -169,12 +154,12 @@ def test_a_hub_that_is_killed_at_any_instant_locks_no_device_out(tmp_path, autho
         joining.invite(store, secret=SECRET, by="ann", uses=8, now_s=NOW)
     for turn in range(8):
         key = make_key()
-        (tmp_path / "key.pem").write_bytes(key)
-        process = started(_LIVE, database, str(tmp_path / "ca"), str(tmp_path / "key.pem"))
-        assert process.stdout.readline() == "ready\n"
+        process = Forked(live, database, tmp_path / "ca", key, stderr=tmp_path / "log")
+        assert process.stdout.readline() == b"ready\n"
         time.sleep(turn * 0.006)  # the point of the kill, spread over joining and the first renewals
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
+        assert process.wait(60) == -signal.SIGKILL
+        process.stdout.close()
         with closing(open_store(database)) as store:
             with store.look() as tx:
                 before = tx.device_by_key(authority.read_request(make_request(key)).key)

@@ -166,6 +166,7 @@ def test_the_machine_alone_is_looked_at_where_there_is_no_device(
     monkeypatch.setenv("HALOCLINE_STATE", str(tmp_path / "none"))
     said = output(capsys, "support", "bundle", "--out", tmp_path / "out.zip")
     assert "a device or a hub: none is here" in said
+    assert "log lines: no --log was given" in said
     assert set(members(tmp_path / "out.zip")) == {
         "contents.txt", "versions.json", "environment.json", "doctor.json"
     }  # fmt: skip

@@ -69,10 +69,7 @@ def bundle(
     known = [*known_secrets(folders, config), *_password_of(database)]
     redactor = Redactor(known)
     files = freed(parts, redactor)
-    left_out = [
-        *NOT_IN_IT,
-        *([] if folder else ["a device or a hub: none is here, or --state was not given"]),
-    ]
+    left_out = [*NOT_IN_IT, *_missing(folder, parts)]
     contents = _contents(parts, files, left_out, redactor.count)
     if not json:
         print(contents, end="")
@@ -89,6 +86,14 @@ def bundle(
     else:
         print(f"written to {out}; look at it before you give it away")
     return 0
+
+
+def _missing(folder: Path | None, parts: list[Part]) -> Iterator[str]:
+    """What would help, and is not here."""
+    if folder is None:
+        yield "a device or a hub: none is here, or --state was not given"
+    if not any(part.name.startswith("logs/") for part in parts):
+        yield "log lines: no --log was given, and no unit of ours has a journal here"
 
 
 def _folder(state: Path | None) -> Path | None:

@@ -21,7 +21,7 @@ _SERVER_SOON_S: Final = 7 * 86_400.0
 
 def is_hub(state: Path) -> bool:
     """Whether a hub's state lies there."""
-    return (state / "ca" / "issuing.pem").is_file()
+    return HubFolder(state).ca.is_file() or (state / "ca" / "issuing.pem").is_file()
 
 
 def check_hub(state: Path, ports: Sequence[int] = PORTS, timeout_s: float = 5.0) -> Iterator[Check]:
@@ -38,8 +38,11 @@ def check_hub(state: Path, ports: Sequence[int] = PORTS, timeout_s: float = 5.0)
     yield check_modes("hub", state, _PUBLIC | heads)
     yield check_room("hub", state)
     yield _check_database(folder)
-    for name, path in (("root", state / "ca" / "root.pem"), ("issuing", state / "ca" / "issuing.pem")):
-        yield _check_authority(name, path)
+    if (state / "ca").is_dir():
+        yield _check_authority("root", state / "ca" / "root.pem")
+        yield _check_authority("issuing", state / "ca" / "issuing.pem")
+    else:  # the issuing authority is a company's own, given by --issuer-cert
+        yield _check_authority("root", folder.ca)
     yield _check_shown(folder)
     running = is_held(state)
     yield ok("hub process", "runs" if running else "does not run now")

@@ -30,7 +30,7 @@ def hub_parts(state: Path, database: str | None) -> Iterator[Part]:
         content={
             name: facts_in(path)
             for name, path in (
-                ("root", state / "ca" / "root.pem"),
+                ("roots", folder.ca),
                 ("issuing", state / "ca" / "issuing.pem"),
                 ("doors", folder.server),
             )
