@@ -8,7 +8,10 @@ STAMP  := $(VENV)/.stamp
 # Arguments for the program behind a target: make demo ARGS=--json, make test ARGS="-k gate".
 ARGS   ?=
 
-.PHONY: help setup demo test check wheel-check bench bench-peers soak docs lock support clean
+# Whoever asks Python for no bytecode would have each program that a test starts compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test check wheel-check fuzz bench bench-peers soak docs lock support clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,16 +47,20 @@ check: $(STAMP) ## lint, format, types, import contracts, generated pages
 wheel-check: $(STAMP) ## build the wheel and try it in an environment that holds nothing else
 	@$(BIN)/python tools/wheel_check.py
 
-BENCHMARKS = $(filter-out $(addprefix benchmarks/,common.py models.py load.py pools.py hubs.py soak_hub.py), \
-    $(wildcard benchmarks/*.py))
+fuzz: $(STAMP) ## 200,000 changed inputs for each decoder of the channel; make test takes 10,000 of each
+	@FUZZ_INPUTS=$${FUZZ_INPUTS:-200000} $(BIN)/python -m pytest --timeout 1200 tests/properties/test_channel_fuzz.py $(ARGS)
+
+BENCHMARKS = $(filter-out $(addprefix benchmarks/,common.py models.py load.py pools.py hubs.py soak_hub.py \
+    soak_away.py), $(wildcard benchmarks/*.py))
 
 bench: $(STAMP) ## every benchmark, alone, into benchmarks/results
 	@failed=""; for file in $(BENCHMARKS); do echo "$$file" >&2; \
 	    $(BIN)/python "$$file" --json --write $(ARGS) || failed="$$failed $$file"; done; \
 	    test -z "$$failed" || { echo "over a limit, or invalid:$$failed" >&2; exit 1; }
 
-soak: $(STAMP) ## kill a hub 200 times, and see that nobody is locked out and nothing taken back
-	@$(BIN)/python benchmarks/soak_hub.py --write $(ARGS)
+soak: $(STAMP) ## kill a hub 200 times, take it away for ten minutes: nobody locked out, nothing taken back
+	@$(BIN)/python benchmarks/soak_hub.py --write
+	@$(BIN)/python benchmarks/soak_away.py --write
 
 PEERS := $(VENV)-peers/.stamp
 

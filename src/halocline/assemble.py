@@ -200,6 +200,7 @@ def _load(
 @contextlib.contextmanager
 def _opened_tiers(options: ServeOptions, tiers: TierOptions) -> "Iterator[Pair]":
     from halocline.edge.tiered import Tiered
+    from halocline.serving.late import LateVerdicts
     from halocline.serving.layout import find_models
     from halocline.serving.tiers import Pair
 
@@ -207,6 +208,7 @@ def _opened_tiers(options: ServeOptions, tiers: TierOptions) -> "Iterator[Pair]"
     if len(found) > 1:
         raise Misconfigured("HAL-510", f"--edge must be one ONNX file, and {tiers.edge} holds {len(found)}")
     edge = _load(options, found[0].path, found[0].ref, tiers.labels, tiers.scores, tiers.score_output)
+    late = LateVerdicts()
     with (
         _opened_cloud(options, tiers) as cloud,
         Tiered(
@@ -217,10 +219,10 @@ def _opened_tiers(options: ServeOptions, tiers: TierOptions) -> "Iterator[Pair]"
             policy=tiers.policy,
             send=tiers.send,
             label_map=_label_map(tiers.label_map),
-            on_correction=lambda _: None,  # they are counted; nobody here waits for one
+            on_correction=late.put,
         ) as tiered,
     ):
-        yield Pair(edge, _ServedTiers(tiered, cloud))
+        yield Pair(edge, _ServedTiers(tiered, cloud), late)
 
 
 def _label_map(pairs: Sequence[str]) -> dict[str, str] | None:

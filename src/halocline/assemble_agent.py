@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from halocline.edge.reloading import DeviceModels, Make
     from halocline.edge.tiered import Tiered
     from halocline.ports import Model
+    from halocline.serving.late import LateVerdicts
     from halocline.serving.tiers import Pair
     from halocline.wire.policy_file import PolicyFile
 
@@ -80,11 +81,12 @@ def run_agent(options: AgentOptions) -> int:
             listen.opened(where) as bound,
             _models(config, identity, link, folder.memory.applied().settings) as (pairs, models),
             ModelTable(pairs, max_waiting=config.max_queue) as table,
+            _refused(folder) as refused,
             _channel(folder, link, models, config.poll_s),
         ):
             admission.ready = True
             program = server.Server(
-                _guarded(app.App(table, admission, expose=expose), where, bound, folder),
+                _guarded(app.App(table, admission, expose=expose), where, bound, folder, refused),
                 admission,
                 where,
                 supervisor=Supervisor(os.environ),
@@ -111,13 +113,32 @@ def _where(listen: str, state: Path) -> "Listen":
     return Listen(host=host.strip("[]"), port=int(port), port_said="listen in [agent]")
 
 
-def _guarded(app: "App", where: "Listen", bound: socket.socket, folder: "DeviceFolder") -> "Application":
+def _guarded(
+    app: "App",
+    where: "Listen",
+    bound: socket.socket,
+    folder: "DeviceFolder",
+    refused: Callable[[str, str], None],
+) -> "Application":
     """The application, behind a token where any user or web page of this machine could reach it."""
     if where.uds is not None:
         return app
     from halocline.adapters.asgi.local_guard import LocalGuard, local_hosts
 
-    return LocalGuard(app, token=_local_token(folder.path), hosts=local_hosts(bound.getsockname()[1]))
+    hosts = local_hosts(bound.getsockname()[1])
+    return LocalGuard(app, token=_local_token(folder.path), hosts=hosts, refused=refused)
+
+
+@contextlib.contextmanager
+def _refused(folder: "DeviceFolder") -> Iterator[Callable[[str, str], None]]:
+    """What counts the requests that the local endpoint refuses; written down at the end."""
+    from halocline.adapters.device_folder.refused import RefusedRequests
+
+    counted = RefusedRequests(folder.path)
+    try:
+        yield counted.note
+    finally:
+        counted.save()
 
 
 def _local_token(state: Path) -> str:
@@ -139,6 +160,7 @@ def _models(
     """What is served, with the settings that were last in force; closed at the end."""
     from halocline.decide.device_settings import refusal
     from halocline.edge.reloading import DeviceModels, ReloadableTiers
+    from halocline.serving.late import LateVerdicts
     from halocline.serving.tiers import Pair
 
     served: list[Model | Pair] = []
@@ -152,9 +174,10 @@ def _models(
         for name, model in config.models.items():
             edge = _loaded(name, model.edge, labels=model.labels, scores=model.scores)
             if model.escalates:
-                make = _maker(model, edge, identity, link)
+                late = LateVerdicts()
+                make = _maker(model, edge, identity, link, late)
                 tiers[name] = ReloadableTiers(make, wanted.get(name, ModelSettings()))
-                served.append(Pair(edge, tiers[name]))
+                served.append(Pair(edge, tiers[name], late))
             else:
                 served.append(edge)
         yield served, DeviceModels(list(config.models), tiers)
@@ -164,7 +187,11 @@ def _models(
 
 
 def _maker(
-    model: ModelConfig, edge: "OnnxModel", identity: "Identity | None", link: "HubLink | None"
+    model: ModelConfig,
+    edge: "OnnxModel",
+    identity: "Identity | None",
+    link: "HubLink | None",
+    late: "LateVerdicts",
 ) -> "Make":
     """How the tiers of that model are made with what the hub wants."""
     assert model.cloud is not None
@@ -184,7 +211,7 @@ def _maker(
             policy=policy,
             deadline_s=settings.deadline_s or model.deadline_s,
             owner=None if wanted.threshold is None else Owner.TWIN,
-            on_correction=lambda _: None,  # they are counted; nobody here waits for one
+            on_correction=late.put,
         )
 
     return make

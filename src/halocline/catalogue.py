@@ -608,6 +608,17 @@ CATALOGUE: dict[str, Entry] = {
         "Devices ask for a cloud model by a name, and a URL alone gives it none.",
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
+    "HAL-774": Entry(
+        "A wrong question for late verdicts",
+        "GET /v2/models/NAME/corrections takes after, a number that an earlier answer gave as next, and "
+        "wait_s, seconds up to 60.",
+        "Begin with no query at all, and ask after the number that the answer calls next.",
+    ),
+    "HAL-775": Entry(
+        "No late verdicts of this model",
+        "Only two tiers have an answer that the cloud may correct later; this model answers by itself.",
+        "Ask a model that has a cloud and may send its samples there: GET /v2/health/ready names them.",
+    ),
     "HAL-776": Entry(
         "A virtual device that cannot report",
         "It has joined the hub, and the hub's door for devices did not take what it says of itself.",
@@ -622,5 +633,40 @@ CATALOGUE: dict[str, Entry] = {
         "A model that the device does not serve",
         "The device has reported what it serves, and this model is not among it; it would refuse everything.",
         "Correct the name; where the device is to serve that model soon, add --force.",
+    ),
+    "HAL-780": Entry(
+        "Where a hub is reached, given in another form",
+        "--device-url, --people-url and --join-url are told to others as they are; no client could use this.",
+        "Write https://HOST:PORT, as others reach that door.",
+    ),
+    "HAL-781": Entry(
+        "An issuing authority that cannot be used",
+        "What --issuer-cert and --issuer-key give is no authority whose certificates devices would accept.",
+        "Give PEM files: the issuing authority's certificate and all above it up to the root, and its key.",
+    ),
+    "HAL-782": Entry(
+        "The authority cannot be replaced like this",
+        "Its root key is elsewhere, there is no old root to retire, or devices do not know the new root yet.",
+        "Do what the message says, and ask again: halocline hub rotate.",
+    ),
+    "HAL-783": Entry(
+        "A database of another authority",
+        "The devices in this database trust another root than the one in this hub's state folder.",
+        "Start with the state folder, or the --issuer-cert, that this database was made with.",
+    ),
+    "HAL-785": Entry(
+        "A change without a reason",
+        "The owner of this hub wants to know why: it was started with --require-reason.",
+        "Say why in a few words for the audit log: --reason TEXT.",
+    ),
+    "HAL-786": Entry(
+        "A scope that no such token can have",
+        "It names no action that there is, one that the role may not do, or labels of others' devices.",
+        "Give actions that the message lists, of those that the role of the person holds.",
+    ),
+    "HAL-790": Entry(
+        "A device asks to wait for longer than a hub lets it",
+        "GET /v1/twin?wait_s=… takes seconds up to five minutes: proxies cut what is silent for longer.",
+        "Set another time: halocline device set DEVICE --long-poll 30s.",
     ),
 }

@@ -1,9 +1,9 @@
-"""A hub that dies by kill -9 at a named point: python hub_killed.py FILE [--late-commit] hub serve …
+"""A hub that dies by kill -9 at a named point, in a process of its own: `run`.
 
-FILE names the point, once it is there. A point is STEP.PHASE. The steps are those that write; the phases
+A file names the point, once it is there. A point is STEP.PHASE. The steps are those that write; the phases
 of a step's change of the database are `begun` (nothing written), `written` (all written, not committed),
-and `committed` (not answered yet). With --late-commit, which is a fault on purpose, a change of the point's
-step is acknowledged first and committed later.
+and `committed` (not answered yet). A late hub, which is a fault on purpose, acknowledges a change of the
+point's step first and commits it later.
 """
 
 import contextlib
@@ -96,10 +96,9 @@ def late_change(file: Path) -> Callable[..., Any]:
     return changed
 
 
-if __name__ == "__main__":
-    _, wanted, *rest = sys.argv
-    is_late = rest[0] == "--late-commit"
+def run(point: Path, is_late: bool, *words: str) -> None:
+    """Run a command with the points in it."""
     for name, (module, function) in STEPS.items():
         setattr(module, function, named(name, getattr(module, function)))
-    SqlStore.change = (late_change if is_late else change)(Path(wanted))  # type: ignore[method-assign]
-    sys.exit(main(rest[is_late:]))
+    SqlStore.change = (late_change if is_late else change)(point)  # type: ignore[method-assign]
+    sys.exit(main(words))

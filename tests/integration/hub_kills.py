@@ -5,12 +5,13 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import hub_killed
 import msgspec
 from hub_observer import Acknowledged, faults
 from hub_processes import HubProcess, device, free_ports, join
@@ -52,14 +53,17 @@ class Tally(msgspec.Struct):
 class Campaign:
     """A hub in a folder, and the devices that it has let in so far."""
 
-    def __init__(self, folder: Path, rng: random.Random, *, is_late: bool = False) -> None:
+    def __init__(
+        self, folder: Path, rng: random.Random, *, is_late: bool = False, database: str | None = None
+    ) -> None:
         ports = zip(("--device-port", "--people-port", "--join-port"), free_ports(3), strict=True)
         self._serve = [word for option, port in ports for word in (option, str(port))]
+        self._serve += [] if database is None else ["--database", database]
+        self._database = database
         self._folder = folder
         self._rng = rng
         self._point = folder / "point"
-        self._killed = (sys.executable, str(Path(__file__).with_name("hub_killed.py")), str(self._point))
-        self._late = ("--late-commit",) if is_late else ()
+        self._hub = partial(hub_killed.run, self._point, is_late)
         self._told: dict[Path, Acknowledged] = {}
         self._invites: dict[Path, str] = {}
         self.tally = Tally()
@@ -81,7 +85,7 @@ class Campaign:
 
     def _start(self) -> HubProcess:
         self._point.unlink(missing_ok=True)
-        return HubProcess(self._folder / "hub", *self._serve, launcher=(*self._killed, *self._late))
+        return HubProcess(self._folder / "hub", *self._serve, run=self._hub)
 
     def _kill(self, hub: HubProcess, point: str) -> None:
         """Live on until the hub dies."""
@@ -153,6 +157,6 @@ class Campaign:
         return bool(self.tally.faults)
 
     def _observe(self, when: str, *, at_rest: bool) -> bool:
-        found = faults(self._folder / "hub", self._told, at_rest=at_rest)
+        found = faults(self._folder / "hub", self._told, at_rest=at_rest, url=self._database)
         self.tally.faults += [f"{when}: {fault}" for fault in found]
         return bool(found)

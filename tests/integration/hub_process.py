@@ -1,18 +1,16 @@
-"""A hub as users start it, in a process of its own, and raw clients of its doors."""
+"""A hub in a process of its own, and raw clients of its doors."""
 
 import contextlib
 import http.client
 import json
-import os
 import ssl
-import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
+from forked import Forked, halocline
 
 from halocline.adapters.certificates.request import make_key, make_request
 
@@ -63,7 +61,7 @@ class Joined(NamedTuple):
 class HubProcess:
     """A hub that runs."""
 
-    def __init__(self, state: Path, told: dict[str, Any], process: psutil.Popen, log: Path) -> None:
+    def __init__(self, state: Path, told: dict[str, Any], process: Forked, log: Path) -> None:
         self.state = state
         self.process = process
         self.log = log
@@ -118,28 +116,26 @@ class HubProcess:
         return Joined(came.said["device"], key_pem, cert, key)
 
 
-def command(state: Path, *flags: str, ports: tuple[int, int, int] = (0, 0, 0)) -> list[str]:
+def words(state: Path, *flags: str, ports: tuple[int, int, int] = (0, 0, 0)) -> list[str]:
+    """The words of a hub on free ports, or on these."""
     doors = [
         word
         for door, port in zip(("device", "people", "join"), ports, strict=True)
         for word in (f"--{door}-port", str(port))
     ]
-    return [
-        sys.executable, "-m", "halocline", "hub", "serve", "--state", str(state), "--json", *doors, *flags
-    ]  # fmt: skip
+    return ["hub", "serve", "--state", str(state), "--json", *doors, *flags]
+
+
+def command(state: Path, *flags: str) -> list[str]:
+    """A hub on free ports, as users start it."""
+    return [sys.executable, "-m", "halocline", *words(state, *flags)]
 
 
 @contextlib.contextmanager
 def hub_process(state: Path, *flags: str, ports: tuple[int, int, int] = (0, 0, 0)) -> Iterator[HubProcess]:
     """A hub on free ports, or on these, until the block ends."""
     log = state.parent / f"{state.name}.log"
-    with log.open("ab") as stderr:
-        process = psutil.Popen(
-            command(state, *flags, ports=ports),
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, "NO_COLOR": "1"},
-        )
+    process = halocline(*words(state, *flags, ports=ports), stderr=log)
     try:
         line = process.stdout.readline()
         assert line, log.read_text()

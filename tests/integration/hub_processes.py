@@ -5,13 +5,13 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
+import psycopg
+from forked import Forked, command
 
 from halocline.adapters.device_folder import folder as device_folder
 from halocline.adapters.device_folder.folder import DeviceFolder
@@ -22,7 +22,6 @@ from halocline.adapters.http.people import PeopleDoor
 from halocline.wire.invite import decode_invite
 
 PATIENCE_S: Final = 60.0
-LAUNCHER: Final = (sys.executable, "-m", "halocline")
 PORTS_0: Final = ("--device-port", "0", "--people-port", "0", "--join-port", "0")
 
 
@@ -39,11 +38,10 @@ class _Told(msgspec.Struct):
 class HubProcess:
     """A running hub; `urls` are its three doors."""
 
-    def __init__(self, state: Path, *more: str, launcher: Sequence[str] = LAUNCHER) -> None:
+    def __init__(self, state: Path, *more: str, run: Callable[..., Any] = command) -> None:
         self.state = state
-        self._log = (state.parent / f"{state.name}.log").open("ab")
-        command = [*launcher, "hub", "serve", "--state", str(state), *more, "--json"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log)
+        self._log = state.parent / f"{state.name}.log"
+        self.process = Forked(run, "hub", "serve", "--state", str(state), *more, "--json", stderr=self._log)
         try:
             self.urls = msgspec.json.decode(self._first_line(), type=_Told).urls
         except BaseException:
@@ -80,18 +78,15 @@ class HubProcess:
 
     def _ended(self) -> int:
         code = self.process.wait(PATIENCE_S)
-        assert self.process.stdout is not None
         self.process.stdout.close()
-        self._log.close()
         return code
 
     def _first_line(self) -> bytes:
-        assert self.process.stdout is not None
         with selectors.DefaultSelector() as ready:
             ready.register(self.process.stdout, selectors.EVENT_READ)
             assert ready.select(PATIENCE_S), "the hub did not say where it is"
         line = self.process.stdout.readline()
-        assert line, Path(self._log.name).read_text(encoding="utf-8")[-2000:]
+        assert line, self._log.read_text(encoding="utf-8")[-2000:]
         return line
 
 
@@ -126,3 +121,10 @@ def free_ports(count: int) -> list[int]:
         for each in socks:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in socks]
+
+
+def emptied(postgresql: str) -> None:
+    """Take everything out of that database."""
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")

@@ -36,7 +36,11 @@ class Running(NamedTuple):
 
 @contextlib.contextmanager
 def people_hub(
-    folder: Path, *, clock: Callable[[], float] = time.time, alerts: Callable[[], list] = list
+    folder: Path,
+    *,
+    clock: Callable[[], float] = time.time,
+    alerts: Callable[[], list] = list,
+    requires_reason: bool = False,
 ) -> Iterator[Running]:
     """A hub until the block ends."""
     mine = authority(folder, "hub")
@@ -50,12 +54,14 @@ def people_hub(
     hub = Hub(
         store=store,
         authority=signs,
+        rotate=lambda what: signs.rotate(what, now_s=clock()),
         clock=clock,
         channel_url="https://localhost:8443",
         join_url="https://localhost:8445",
         database="sqlite",
         models=("cloud",),
         alerts=alerts,
+        requires_reason=requires_reason,
     )
     admission = Admission(max_queue=64, max_body_bytes=1 << 16, max_held_bytes=1 << 25)
     admission.ready = True

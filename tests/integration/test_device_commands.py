@@ -187,6 +187,20 @@ def test_a_revoked_device_is_out_and_told_nothing_any_more(hub, says, fails):
     assert "HAL-748" in fails(WRONG_USE, "device", "revoke", NOBODY)
 
 
+def test_a_cohort_is_set_by_its_label_and_nobody_else(hub, says, fails):
+    invite = says("device", "invite", "--uses", "2", "--label", "region=eu")
+    cohort = {join(hub, invite), join(hub, invite)}
+    other = join(hub, says("device", "invite"))
+    join(hub)  # it waits to be accepted, and is told nothing
+    assert "2 devices" in says("device", "set", "--label", "region=eu", "--long-poll", "30s")
+    for device in cohort:
+        assert "30 s at the hub" in says("device", "show", device)
+    assert "at the hub" not in says("device", "show", other)
+    assert "nothing is changed" in says("device", "set", "--label", "region=us", "--poll-s", "10")
+    assert "HAL-102" in fails(WRONG_USE, "device", "set", "--long-poll", "30s")
+    assert "HAL-101" in fails(WRONG_USE, "device", "set", other, "--long-poll", "1h")
+
+
 def test_a_replacement_stands_in_the_place_of_the_old_device_which_is_out(hub, says, fails):
     old = join(hub, says("device", "invite", "--label", "site=ulm", "--label", "type=cam"))
     new = join(hub, says("device", "invite", "--label", "type=mic"))

@@ -12,11 +12,15 @@ import time
 import pytest
 from hub_process import command, hub_process
 
-from halocline import assemble_hub
 from halocline.adapters import hub_folder
 from halocline.adapters.certificates.authority import CertificateAuthority
 from halocline.adapters.sql import open_store
 from halocline.adapters.sql.store import SqlTransaction
+from halocline.assemble_hub.first_start import prepare
+from halocline.assemble_hub.options import HubOptions
+from halocline.assemble_hub.running import JOIN_BURST
+from halocline.assemble_hub.shown import Shown
+from halocline.assemble_hub.signer import Signer
 from halocline.cli import WRONG_USE
 from halocline.hub.people import authenticate
 
@@ -90,7 +94,7 @@ def test_names_are_in_the_certificate_and_the_first_is_told_to_devices(tmp_path)
 def test_whoever_knocks_too_often_to_join_is_told_when_to_come_again(tmp_path):
     with hub_process(tmp_path / "hub", "--joins-per-s", "0.01") as hub:
         with hub.client(hub.join) as client:
-            came = [client.ask("GET", "/v1/nonce") for _ in range(assemble_hub._JOIN_BURST + 1)]
+            came = [client.ask("GET", "/v1/nonce") for _ in range(JOIN_BURST + 1)]
         assert {each.status for each in came[:-1]} == {200}
         assert (came[-1].status, came[-1].said["code"]) == (429, "HAL-743")
         assert int(came[-1].headers["retry-after"]) > 0
@@ -105,6 +109,7 @@ def test_sigterm_ends_it_with_open_connections_and_a_request_after_it_is_not_tak
             assert hub.process.wait(60) == 0
             with pytest.raises((OSError, http.client.HTTPException)):
                 client.ask("GET", "/v1/me", headers=hub.bearer)
+        assert hub.log.read_text() == ""  # an idle connection is not waited for
 
 
 def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgresql):
@@ -112,6 +117,9 @@ def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgre
     with hub_process(state, *flags) as one, hub_process(state, *flags) as two:
         assert two.told["fingerprint"] == one.told["fingerprint"]
         assert two.as_admin("GET", "/v1/status").said["database"] == "postgresql"
+        stranger = refused(tmp_path / "another", *flags)
+        assert stranger.returncode == WRONG_USE
+        assert "[HAL-783]" in stranger.stderr
         device = one.enrolled(tmp_path)
         with two.as_device(device) as client:
             assert client.ask("GET", "/v1/twin").said["desired"]["generation"] == 0
@@ -127,14 +135,14 @@ def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgre
 
 
 def test_a_door_shows_a_renewed_certificate_without_a_restart(tmp_path):
-    authority = CertificateAuthority.open(tmp_path / "ca", now_s=time.time())
     with hub_folder.held(tmp_path / "hub", alone=True) as folder:
-        shown = assemble_hub._Shown(folder, authority, ["localhost"])
-        before = [shown_by(context, authority) for context in (shown.for_devices, shown.for_others)]
-        shown._renew()
-        after = [shown_by(context, authority) for context in (shown.for_devices, shown.for_others)]
-    assert before[0] == before[1]
-    assert after[0] == after[1]
+        signer = Signer(folder, HubOptions(state=str(folder.path)))
+        shown = Shown(folder, signer, ["localhost"])
+        doors = (shown.for_devices, shown.for_people, shown.for_joining)
+        before = [shown_by(context, signer.authority) for context in doors]
+        shown.renew()
+        after = [shown_by(context, signer.authority) for context in doors]
+    assert len(set(before)) == len(set(after)) == 1
     assert before[0] != after[0]
 
 
@@ -154,7 +162,7 @@ class Killed(BaseException):
     """The end of a process, as far as the code under it can tell."""
 
 
-@pytest.mark.parametrize("at", ["ca.pem", "admin.token", "the database"])
+@pytest.mark.parametrize("at", ["admin.token", "the database"])
 def test_killed_at_any_write_of_its_first_start_it_still_gets_its_admin(tmp_path, monkeypatch, at):
     write, put_token = hub_folder.HubFolder.write, SqlTransaction.put_token
 
@@ -168,7 +176,6 @@ def test_killed_at_any_write_of_its_first_start_it_still_gets_its_admin(tmp_path
             raise Killed
         put_token(self, token)
 
-    authority = CertificateAuthority.open(tmp_path / "ca", now_s=time.time())
     with (
         contextlib.closing(open_store(tmp_path / "hub.db", "hub")) as store,
         hub_folder.held(tmp_path / "hub", alone=True) as folder,
@@ -176,9 +183,9 @@ def test_killed_at_any_write_of_its_first_start_it_still_gets_its_admin(tmp_path
         monkeypatch.setattr(hub_folder.HubFolder, "write", write_or_die)
         monkeypatch.setattr(SqlTransaction, "put_token", put_or_die)
         with pytest.raises(Killed):
-            assemble_hub._prepare(folder, authority, store)
+            prepare(folder, store)
         monkeypatch.undo()
-        assemble_hub._prepare(folder, authority, store)
+        prepare(folder, store)
         token = folder.admin_token.read_text().strip()
         assert authenticate(store, token, time.time())[0].name == "admin"
 

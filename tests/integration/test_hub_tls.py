@@ -60,6 +60,25 @@ def shut_out(client, headers=None):
     assert not isinstance(caught.value, ssl.SSLCertVerificationError)
 
 
+@contextlib.contextmanager
+def in_the_log(hub, door, cause):
+    """What happens within is in the audit log, under this door and cause: at once, if it is the first."""
+
+    def counted():
+        return sum(
+            entry["details"]["count"]
+            for entry in hub.audit()
+            if (entry["action"], entry["outcome"], entry["object"]) == ("door.connect", "refused", door)
+            and entry["details"]["cause"] == cause
+        )
+
+    yield
+    until_s = time.monotonic() + 10
+    while not counted():
+        assert time.monotonic() < until_s, f"no entry for {cause} at the {door} door"
+        time.sleep(0.05)
+
+
 def infer(client):
     encoded = oip.encode_request({"x": np.zeros((1, 3), np.float32)}, request_id="r", binary=False)
     return client.ask("POST", "/v2/models/cloud/infer", b"".join(encoded.parts))
@@ -75,19 +94,22 @@ def test_a_device_that_joined_has_its_twin_and_the_cloud_model(hub, device):
 
 
 def test_without_a_certificate_nothing_is_answered(hub):
-    shut_out(hub.client(hub.device))
+    with in_the_log(hub, "device", "no_certificate"):
+        shut_out(hub.client(hub.device))
 
 
 def test_a_certificate_of_another_authority_is_not_let_in(hub, tmp_path):
     other = CertificateAuthority.open(tmp_path / "other", now_s=time.time())
-    shut_out(hub.client(hub.device, *signed(hub, tmp_path, "other", time.time(), authority=other)))
+    with in_the_log(hub, "device", "another_authority"):
+        shut_out(hub.client(hub.device, *signed(hub, tmp_path, "other", time.time(), authority=other)))
     foreign = another_authority(tmp_path, "foreign")
     shut_out(hub.client(hub.device, foreign.chain, foreign.key))
 
 
-@pytest.mark.parametrize("offset_s", [-2 * DAY_S, 2 * DAY_S], ids=["expired", "not yet valid"])
-def test_a_certificate_out_of_its_time_is_not_let_in(hub, tmp_path, offset_s):
-    shut_out(hub.client(hub.device, *signed(hub, tmp_path, "late", time.time() + offset_s)))
+@pytest.mark.parametrize(("cause", "offset_s"), [("expired", -2 * DAY_S), ("not_yet_valid", 2 * DAY_S)])
+def test_a_certificate_out_of_its_time_is_not_let_in(hub, tmp_path, cause, offset_s):
+    with in_the_log(hub, "device", cause):
+        shut_out(hub.client(hub.device, *signed(hub, tmp_path, "late", time.time() + offset_s)))
 
 
 def test_a_good_signature_is_not_enough_where_the_hub_gave_no_such_certificate(hub, device, tmp_path):
@@ -103,7 +125,8 @@ def test_a_good_signature_is_not_enough_where_the_hub_gave_no_such_certificate(h
 
 def test_the_hubs_own_server_certificate_opens_no_door_for_devices(hub):
     server = hub.state / "server.pem"
-    shut_out(hub.client(hub.device, server, server))
+    with in_the_log(hub, "device", "no_client_certificate"):
+        shut_out(hub.client(hub.device, server, server))
 
 
 @pytest.mark.parametrize("door", ["device", "people", "join"])
@@ -114,7 +137,18 @@ def test_tls_1_2_is_refused_at_each_door(hub, device, door):
     client.connection = http.client.HTTPSConnection(
         client.connection.host, client.connection.port, context=context, timeout=30
     )
-    shut_out(client)
+    with in_the_log(hub, door, "old_tls"):
+        shut_out(client)
+
+
+@pytest.mark.parametrize("door", ["device", "people", "join"])
+def test_a_client_that_does_not_trust_the_hub_is_seen(hub, door):
+    client = hub.client(hub.urls[door])
+    strange = http.client.HTTPSConnection(
+        client.connection.host, client.connection.port, context=ssl.create_default_context(), timeout=30
+    )
+    with in_the_log(hub, door, "client_gave_up"), pytest.raises(ssl.SSLCertVerificationError):
+        strange.connect()
 
 
 @pytest.mark.parametrize("door", ["device", "people", "join"])
@@ -122,7 +156,21 @@ def test_plaintext_is_not_answered_at_any_door(hub, door):
     client = hub.client(hub.urls[door])
     secure = client.connection
     client.connection = http.client.HTTPConnection(secure.host, secure.port, timeout=30)
-    shut_out(client)
+    with in_the_log(hub, door, "no_tls"):
+        shut_out(client)
+
+
+def test_a_crowd_that_is_refused_is_one_entry_with_a_count(hub):
+    def entries():
+        found = [each for each in hub.audit() if each["action"] == "door.connect"]
+        return [each["details"] for each in found if each["object"] == "join"]
+
+    for _ in range(40):
+        client = hub.client(hub.join)
+        secure = client.connection
+        client.connection = http.client.HTTPConnection(secure.host, secure.port, timeout=30)
+        shut_out(client)
+    assert len([each for each in entries() if each["cause"] == "no_tls"]) == 1
 
 
 def test_a_revoked_device_is_out_at_its_next_request_on_an_open_connection(hub, device):

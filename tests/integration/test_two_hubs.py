@@ -6,9 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hub_processes import PORTS_0, HubProcess, device, join, point_at
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from hub_processes import PORTS_0, HubProcess, device, emptied, join, point_at
 
 from halocline.adapters.http.hub_link import HubLink
 from halocline.adapters.sql import open_store
@@ -21,11 +19,7 @@ from halocline.wire.people import InviteRequest
 @pytest.fixture
 def hubs(tmp_path: Path, postgresql: str) -> Iterator[tuple[HubProcess, HubProcess]]:
     """Two processes that share an empty database and, for the authority, a state folder."""
-    engine = create_engine(make_url(postgresql).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
+    emptied(postgresql)
     serve = ("--database", postgresql, *PORTS_0)
     with (
         HubProcess(tmp_path / "hub", *serve) as one,

@@ -73,7 +73,7 @@ def test_a_variable_goes_before_the_file_and_every_value_says_where_it_came_from
         (f"[agnet]\n{LEAST}", ["agnet is not a key", "Did you mean 'agent'?"]),
         (f"{LEAST}threshold = 80\n", ["in [0, 1] (confidence), got 80.0", "Did you mean 0.8?"]),
         (f"{LEAST}threshold = -1\n", ["in [0, 1]", "got -1.0"]),
-        (f"{LEAST}deadline_s = 0\n", ["above 0, 3600 at most (seconds)"]),
+        (f"{LEAST}deadline_s = 0\n", ["in [0.001, 3600] (seconds)"]),
         (f"[hub]\npoll_s = 100000\n{LEAST}", ["in [1, 86400] (seconds)", "Did you mean 100?"]),
         (f'{LEAST}leaves = "sample"\n', ["one of nothing, summaries, features, samples", "'samples'"]),
         (f'{LEAST}threshold = "0.5"\n', ["a number (confidence), got '0.5'"]),

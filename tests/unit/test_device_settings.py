@@ -26,9 +26,10 @@ def test_what_lies_in_its_range_can_be_done(wanted: Settings) -> None:
     ("wanted", "words"),
     [
         (settings(c=ModelSettings()), "no model 'c' is served here; there is a, b"),
-        (settings(a=ModelSettings(threshold=1.01)), "a: threshold must be in [0, 1], got 1.01"),
+        (settings(a=ModelSettings(threshold=80)), "got 80. Did you mean 0.8?"),
+        (settings(float("inf")), "poll_s"),
         (settings(a=ModelSettings(threshold=float("nan"))), "threshold"),
-        (settings(a=ModelSettings(deadline_s=0.0)), "a: deadline_s must be above 0"),
+        (settings(a=ModelSettings(deadline_s=0.0)), "a: deadline_s must be in [0.001, 3600] seconds, got 0"),
         (settings(a=ModelSettings(deadline_s=1e9)), "deadline_s"),
         (settings(0.5), "poll_s must be in [1, 86400] seconds, got 0.5"),
         (settings(a=ModelSettings(threshold=0.5), b=ModelSettings(threshold=2.0)), "b: threshold"),

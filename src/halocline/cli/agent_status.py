@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,12 @@ from halocline.cli.output import Json, print_json, print_pairs
 from halocline.errors import Misconfigured
 from halocline.extras import need
 from halocline.folders import agent_folder
+
+_REFUSED: Final = {
+    "web_page": "from web pages",
+    "other_host": "under another host's name",
+    "no_token": "without the token",
+}
 
 
 def status(*, state: Path | None = None, json: Json = False) -> int:
@@ -29,6 +36,7 @@ def status(*, state: Path | None = None, json: Json = False) -> int:
     from halocline.adapters.device_folder.folder import attempt_in, is_held
     from halocline.adapters.device_folder.identity import read_identity
     from halocline.adapters.device_folder.memory import FILE, DeviceMemory
+    from halocline.adapters.device_folder.refused import read_refused
     from halocline.fleet import Desired
 
     folder = state or agent_folder()
@@ -49,6 +57,7 @@ def status(*, state: Path | None = None, json: Json = False) -> int:
         memory = DeviceMemory(folder / FILE, readonly=True)
         boot, applied, reported = memory.boot, memory.applied(), memory.reported()
         memory.close()
+    refused = read_refused(folder)
     if json:
         print_json(
             {
@@ -64,20 +73,31 @@ def status(*, state: Path | None = None, json: Json = False) -> int:
                 "boot": boot,
                 "applied": msgspec.to_builtins(applied),
                 "reported": msgspec.to_builtins(reported),
+                "refused": None
+                if refused is None
+                else {"since_s": refused.since_s, "last_s": refused.last_s, "counts": refused.counts},
             }
         )
         return 0
-    until = datetime.fromtimestamp(identity.not_after_s, UTC)
     last = "nothing yet"
     if reported is not None:
         last = f"generation {reported.generation} {reported.state}{reported.reason and ': '}{reported.reason}"
+    turned_away = []
+    if refused is not None:
+        counts = ", ".join(f"{count} {_REFUSED.get(cause, cause)}" for cause, count in refused.counts.items())
+        turned_away = [("refused here", f"{counts}; last {_moment(refused.last_s)}")]
     print_pairs(
         [
             ("device", identity.places.device),
             ("hub", identity.places.channel),
-            ("certificate", f"{identity.serial}, until {until:%Y-%m-%d %H:%M} UTC"),
+            ("certificate", f"{identity.serial}, until {_moment(identity.not_after_s)}"),
             ("agent", "runs" if is_held(folder) else "does not run"),
             ("settings", last),
+            *turned_away,
         ]
     )
     return 0
+
+
+def _moment(at_s: float) -> str:
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M} UTC"

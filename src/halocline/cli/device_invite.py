@@ -12,6 +12,7 @@ def invite(
     uses: int | None = None,
     label: Several = None,
     serials: Path | None = None,
+    reason: str = "",
     hub: str | None = None,
     json: Json = False,
 ) -> int:
@@ -31,6 +32,8 @@ def invite(
         KEY=VALUE that the devices get; may be given again.
     serials
         A CSV file with the serial numbers that may join, each once: its column `serial`, or its only one.
+    reason
+        Why, for the audit log.
     hub
         Another hub than the one signed in to last: its name or URL.
     json
@@ -47,6 +50,7 @@ def invite(
         uses=uses if uses is not None else len(listed or [""]),
         labels=labels_in(label),
         serials=listed,
+        reason=reason,
     )
     with open_hub(hub) as opened:
         made = opened.invite(request)

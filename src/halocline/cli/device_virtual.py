@@ -61,8 +61,8 @@ def virtual(
     """
     from halocline.assemble_virtual import LABEL, until_signal, virtual_devices
     from halocline.cli.at_hub import labels_in, name_in, open_hub
+    from halocline.decide.device_settings import LEAST_POLL_S, MOST_POLL_S
     from halocline.extras import need
-    from halocline.hub.twins import MAX_POLL_S, MIN_POLL_S
     from halocline.wire.invite import decode_invite
     from halocline.wire.people import InviteRequest
 
@@ -70,10 +70,10 @@ def virtual(
     labels = {**labels_in(label), **LABEL}
     models = tuple(name_in("model", each) for each in model or ["edge"])
     _check("--count", count, 1, MOST)
-    _check("--poll-s", poll_s, MIN_POLL_S, MAX_POLL_S)
+    _check("--poll-s", poll_s, LEAST_POLL_S, MOST_POLL_S)
     with contextlib.ExitStack() as ending:
         opened = ending.enter_context(open_hub(hub))
-        made = opened.invite(InviteRequest(ttl_s=_TTL_S, uses=count, labels=labels))
+        made = opened.invite(InviteRequest(ttl_s=_TTL_S, uses=count, labels=labels, reason="virtual devices"))
         where = state or Path(ending.enter_context(TemporaryDirectory(prefix="halocline-virtual-")))
         folders = [where / f"device-{place:03}" for place in range(1, count + 1)]
         told = virtual_devices(

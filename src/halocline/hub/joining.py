@@ -81,6 +81,7 @@ def invite(
     uses: int = 1,
     labels: dict[str, str] | None = None,
     serials: list[str] | None = None,
+    reason: str = "",
 ) -> Invite:
     """Keep an invite for whoever holds `secret` (fresh random bytes); `by` is a person's name.
 
@@ -107,10 +108,19 @@ def invite(
             by=by,
         )
         check_labels(made.labels)
-        details = {"expires_s": made.expires_s, "uses": made.uses, "labels": made.labels}
+        details: dict[str, object] = {"expires_s": made.expires_s, "uses": made.uses, "labels": made.labels}
         with store.change() as tx:
             tx.put_invite(made)
-            _write(tx, now_s, actor, "invite.create", made.digest, **details)
+            tx.append(
+                AuditEntry(
+                    at_s=now_s,
+                    actor=actor,
+                    action="invite.create",
+                    object=made.digest,
+                    reason=reason,
+                    details=details,
+                )
+            )
     return made
 
 

@@ -1,12 +1,13 @@
 """What the hub wants of a device and what the device says became of it."""
 
-import math
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final
 
 import msgspec
 
+from halocline.decide.device_settings import fault
+from halocline.decide.rights import covers
 from halocline.errors import Rejected, Transient
 from halocline.fleet import (
     AuditEntry,
@@ -28,9 +29,6 @@ MAX_COUNT: Final = 2**31 - 1
 MAX_MODELS: Final = 64
 """The most model pairs that one device is told of, or tells of."""
 MAX_REASON_CHARS: Final = 500
-MIN_POLL_S: Final = 1.0
-MAX_POLL_S: Final = 86_400.0
-MAX_DEADLINE_S: Final = 600.0
 
 
 def merged(settings: Settings, change: Settings) -> Settings:
@@ -42,18 +40,22 @@ def merged(settings: Settings, change: Settings) -> Settings:
             threshold=known.threshold if wanted.threshold is None else wanted.threshold,
             deadline_s=known.deadline_s if wanted.deadline_s is None else wanted.deadline_s,
         )
-    return Settings(models=models, poll_s=settings.poll_s if change.poll_s is None else change.poll_s)
+    return Settings(
+        models=models,
+        poll_s=settings.poll_s if change.poll_s is None else change.poll_s,
+        long_poll_s=settings.long_poll_s if change.long_poll_s is None else change.long_poll_s,
+    )
 
 
 def check(settings: Settings) -> None:
     """Raise Rejected (HAL-101, HAL-102) for a value that no device can use."""
     if len(settings.models) > MAX_MODELS:
         raise Rejected("HAL-101", f"{len(settings.models)} models are set; a device takes {MAX_MODELS}")
-    for name, wanted in settings.models.items():
+    for name in settings.models:
         check_name("model", name)
-        _check_threshold(name, wanted.threshold)
-        _check_range(f"the deadline_s of {name}", wanted.deadline_s, 0.001, MAX_DEADLINE_S)
-    _check_range("poll_s", settings.poll_s, MIN_POLL_S, MAX_POLL_S)
+    reason = fault(settings)
+    if reason:
+        raise Rejected("HAL-101", reason)
 
 
 def without(settings: Settings, names: Sequence[str]) -> Settings:
@@ -173,12 +175,12 @@ def present(tx: Transaction, device_id: str) -> Device:
 
 
 def visible(tx: Transaction, person: Person, device_id: str) -> Device:
-    """The device, where this person may know of it: an installer knows those of one site.
+    """The device, where this person may know of it: an installer knows those of one site, some tokens fewer.
 
     Raises Rejected (HAL-748) where there is none for them.
     """
     device = present(tx, device_id)
-    if person.site and device.labels.get("site") != person.site:
+    if not covers(person, device.labels):
         raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
     return device
 
@@ -205,15 +207,3 @@ def _check_served(device_id: str, reported: Reported | None, change: Settings) -
             f"{device_id} serves no model {name!r}, it serves {', '.join(sorted(reported.models))}. {meant} "
             "If it is to serve it soon: --force",
         )
-
-
-def _check_threshold(name: str, threshold: float | None) -> None:
-    if threshold is None or 0 <= threshold <= 1:
-        return
-    meant = f". Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
-    raise Rejected("HAL-101", f"the threshold of {name} must be in [0, 1], got {threshold:g}{meant}")
-
-
-def _check_range(what: str, value: float | None, least: float, most: float) -> None:
-    if value is not None and not (math.isfinite(value) and least <= value <= most):
-        raise Rejected("HAL-101", f"{what} must be in [{least:g}, {most:g}] s, got {value:g}")

@@ -13,9 +13,10 @@ from halocline.ports import Feed, Model
 from halocline.records import Array, ModelRef, ModelSpec, TensorSpec
 from halocline.serving.batcher import Batcher
 from halocline.serving.columns import Answers, Column, tiered_outputs
+from halocline.serving.late import LateVerdicts
 from halocline.serving.meters import Meter
 from halocline.serving.samples import check_rows, raw_samples_of
-from halocline.serving.tiers import Elsewhere, Pair, Tiers
+from halocline.serving.tiers import Elsewhere, ModelElsewhere, Pair, Tiers
 from halocline.serving.version import version_key
 from halocline.serving.warmup import RunCost, warm_up
 
@@ -26,7 +27,7 @@ _ELSEWHERE_S: Final = 0.05
 class ServedModel:
     """One version of a model, warmed up, behind its batcher; with `tiers`, the edge of two tiers.
 
-    `is_elsewhere`: on another server, asked past the batcher.
+    `elsewhere` is the model where it is on another server: it is asked past the batcher.
     """
 
     def __init__(
@@ -41,20 +42,23 @@ class ServedModel:
         tiers: Tiers | None,
         waiters: Executor | None,
         preparers: Executor,
-        is_elsewhere: bool = False,
+        elsewhere: ModelElsewhere | None = None,
+        late: LateVerdicts | None = None,
     ) -> None:
         self.ref: ModelRef = model.spec.ref
         self.spec: ModelSpec = model.spec
         self.on_request: tuple[TensorSpec, ...] = ()
         """Outputs that are answered only where a request names them; they come behind the spec's."""
         self.tiers = tiers
+        self.late = late
+        """The verdicts that came too late, where there are two tiers and somebody may read them."""
         self._columns: tuple[Column, ...] = ()
         if tiers is not None:
             self.spec, own, on_request = tiered_outputs(model.spec)
             self.on_request = tuple(column.tensor for column in on_request)
             self._columns = (*own, *on_request)
         self._waiters = waiters
-        self._elsewhere = model if is_elsewhere else None
+        self._elsewhere = elsewhere
         self._preparers = preparers
         self.cost = cost
         self.meter = Meter()
@@ -75,23 +79,23 @@ class ServedModel:
         )
 
     def infer(
-        self, feed: Feed, rows: int, samples: list[bytes] | None, began_s: float
+        self, feed: Feed, rows: int, samples: list[bytes] | None, began_s: float, call_id: str = ""
     ) -> Awaitable[Sequence[Array]]:
         """The outputs for a feed: the spec's, then those of `on_request`.
 
         The feed is what `conform` gave, or what `prepare` made of `samples`; a deadline counts from
-        `began_s`, on `time.perf_counter`.
+        `began_s`, on `time.perf_counter`. `call_id` is what the caller calls the request.
         """
         if self._elsewhere is not None:
             loop = asyncio.get_running_loop()
-            return loop.run_in_executor(self._waiters, self._ask, self._elsewhere, feed, rows)
+            return loop.run_in_executor(self._waiters, self._ask, self._elsewhere, call_id, feed, rows)
         if self.tiers is None:
             return self.batcher.submit(feed, rows)
         return self._both(self.tiers, feed, rows, samples, began_s)
 
-    def _ask(self, model: Model, feed: Feed, rows: int) -> Sequence[Array]:
+    def _ask(self, model: ModelElsewhere, call_id: str, feed: Feed, rows: int) -> Sequence[Array]:
         started_s = time.perf_counter()
-        outputs = model.run(feed)
+        outputs = model.run_as(call_id, feed)
         self.meter.ran(rows, time.perf_counter() - started_s)
         return outputs
 
@@ -146,16 +150,18 @@ class ModelTable:
         preparers = self._threads(min(4, os.cpu_count() or 1), "halocline-prepare")
         self._served: dict[str, dict[str, ServedModel]] = {}
         for each in models:
-            is_elsewhere = isinstance(each, Elsewhere)
-            model, tiers = each if isinstance(each, Pair) else (_bare(each), None)
+            elsewhere = each.model if isinstance(each, Elsewhere) else None
+            pair = each if isinstance(each, Pair) else None
+            model = _bare(each)
+            tiers = None if pair is None else pair.tiers
             executor = self._threads(1, f"halocline-{model.spec.ref}")
             # One for each request inside: none waits for a thread while others wait for their cloud.
-            waits = is_elsewhere or tiers is not None
+            waits = elsewhere is not None or tiers is not None
             waiters = self._threads(max_waiting, f"halocline-{model.spec.ref}-up") if waits else None
             assumed = RunCost(_ELSEWHERE_S, _ELSEWHERE_S, max_batch)
             served = ServedModel(
                 model,
-                cost=assumed if is_elsewhere else warm_up(model, max_batch),
+                cost=warm_up(model, max_batch) if elsewhere is None else assumed,
                 max_batch=max_batch,
                 max_delay_s=max_delay_s,
                 max_rows=max_rows,
@@ -163,7 +169,8 @@ class ModelTable:
                 tiers=tiers,
                 waiters=waiters,
                 preparers=preparers,
-                is_elsewhere=is_elsewhere,
+                elsewhere=elsewhere,
+                late=None if pair is None else pair.late,
             )
             versions = self._served.setdefault(served.ref.name, {})
             if served.ref.version in versions:
@@ -223,8 +230,13 @@ class ModelTable:
         return versions
 
 
-def _bare(each: Model | Elsewhere) -> Model:
-    return each.model if isinstance(each, Elsewhere) else each
+def _bare(each: Model | Pair | Elsewhere) -> Model:
+    match each:
+        case Pair():
+            return each.edge
+        case Elsewhere():
+            return each.model
+    return each
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from halocline.ports import Feed, Model
 from halocline.records import Array, ModelRef, Reply
+from halocline.serving.late import LateVerdicts
 
 
 class CloudState(msgspec.Struct, frozen=True):
@@ -43,16 +44,24 @@ class Tiers(Protocol):
 
 
 class Pair(NamedTuple):
-    """Two tiers to be served as one model, under the edge model's name."""
+    """Two tiers to be served as one model, under the edge model's name; `late` is what corrects it later."""
 
     edge: Model
     tiers: Tiers
+    late: LateVerdicts | None = None
+
+
+class ModelElsewhere(Model, Protocol):
+    """A model on another server."""
+
+    def run_as(self, call_id: str, feed: Feed) -> Sequence[Array]:
+        """As `run`; the other server is told this id, so that its log can be held against ours."""
 
 
 class Elsewhere(NamedTuple):
     """A model on another server, to be served here: each request waits for it in a thread of its own.
 
-    It is neither warmed up nor batched: `run` gathers what waits by itself, and its errors are answers.
+    It is neither warmed up nor batched: `run_as` gathers what waits by itself, and its errors are answers.
     """
 
-    model: Model
+    model: ModelElsewhere

@@ -10,6 +10,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from halocline.decide.device_settings import (
+    LEAST_DEADLINE_S,
+    LEAST_POLL_S,
+    MOST_DEADLINE_S,
+    MOST_POLL_S,
+)
 from halocline.errors import Misconfigured
 from halocline.fleet import NAME
 from halocline.wire.toml import literal
@@ -59,7 +65,6 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     low: float | None = None
     high: float | None = None
-    above: float | None = None
     choices: tuple[str, ...] = ()
 
     @property
@@ -67,14 +72,10 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         """The range as people read it."""
         if self.choices:
             return ", ".join(self.choices)
-        if self.above is not None:
-            return f"above {self.above:g}, {self.high:g} at most"
         return f"in [{self.low:g}, {self.high:g}]" if self.low is not None else ""
 
     def allows(self, value: float) -> bool:
         """Whether a number lies in the range."""
-        if self.above is not None and value <= self.above:
-            return False
         return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
 
 
@@ -97,8 +98,8 @@ HUB_KEYS: Final = {
     "poll_s": Key(
         kind=float,
         unit="seconds",
-        low=1,
-        high=86_400,
+        low=LEAST_POLL_S,
+        high=MOST_POLL_S,
         about="How often the hub is asked what it wants; 60 by default:",
     )
 }
@@ -120,8 +121,8 @@ MODEL_KEYS: Final = {
     "deadline_s": Key(
         kind=float,
         unit="seconds",
-        above=0,
-        high=3600,
+        low=LEAST_DEADLINE_S,
+        high=MOST_DEADLINE_S,
         about="A request is answered in this time, if need be by the edge model; 0.3 by default:",
     ),
     "leaves": Key(

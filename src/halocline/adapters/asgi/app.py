@@ -18,8 +18,11 @@ from halocline.adapters.asgi.answers import (
     send_answer,
 )
 from halocline.adapters.asgi.infer import Inference
+from halocline.adapters.asgi.late import corrections
+from halocline.errors import Rejected
 from halocline.records import ModelRef
 from halocline.serving.admission import Admission
+from halocline.serving.late import LateVerdicts
 from halocline.serving.meters import Meter
 from halocline.serving.readings import Reading, read
 from halocline.serving.table import ModelTable, ServedModel
@@ -62,10 +65,26 @@ class App:
 
     async def _other(self, scope: Scope, send: Send) -> None:
         try:
-            answer = self._answer(scope)
+            late = self._late(scope)
+            if late is None:
+                answer = self._answer(scope)
+            else:
+                answer = await corrections(late, scope["query_string"], self._admission)
         except Exception as error:
             answer = refusal(error, "")
         await send_answer(send, answer)
+
+    def _late(self, scope: Scope) -> LateVerdicts | None:
+        """The late verdicts that are asked for, None where something else is. Raises Rejected (HAL-775)."""
+        match scope["path"].rstrip("/").split("/")[1:]:
+            case ["v2", "models", name, "corrections"] if scope["method"] == "GET":
+                served = self._table.find(name)
+                if served.late is None:
+                    raise Rejected(
+                        "HAL-775", f"{served.ref} answers by itself: no cloud could correct it later"
+                    )
+                return served.late
+        return None
 
     def _answer(self, scope: Scope) -> Answer:
         path: str = scope["path"].rstrip("/")

@@ -87,7 +87,7 @@ class Inference:
                 rows = len(samples)
                 prepared_bytes = self._hold_prepared(rows)
                 feed = await served.prepare(samples)
-            outputs = await served.infer(feed, rows, samples, began_s)
+            outputs = await served.infer(feed, rows, samples, began_s, request_id)
             encoded = oip.encode_response(
                 served.ref, request.id, [(name, outputs[place], binary) for name, place, binary in wanted]
             )

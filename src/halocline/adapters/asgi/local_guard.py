@@ -2,11 +2,12 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from halocline.adapters.asgi.answers import Answer, Receive, Scope, Send, failure, send_and_close
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Cause: TypeAlias = Literal["web_page", "other_host", "no_token"]
 
 _OPEN = "/v2/health/live"
 """Whether the program runs is told without a token: whoever supervises it has none."""
@@ -23,11 +24,19 @@ class LocalGuard:
     A page can send requests here, also under a name of its own that leads to 127.0.0.1 (DNS rebinding).
     It cannot leave out Origin in what it posts elsewhere, cannot choose Host, and does not know the token.
     Host must be one of `hosts`, with the port; `token` must come as `Authorization: Bearer`, but for
-    /v2/health/live. A Unix socket needs no guard: no page reaches it.
+    /v2/health/live. A Unix socket needs no guard: no page reaches it. `refused` is told of each refusal.
     """
 
-    def __init__(self, app: Application, *, token: str, hosts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        app: Application,
+        *,
+        token: str,
+        hosts: frozenset[str],
+        refused: Callable[[str, str], None] = lambda cause, said: None,
+    ) -> None:
         self._app = app
+        self._refused = refused
         self._hosts = frozenset(host.encode() for host in hosts)
         self._token = token.encode()
         if not self._token:
@@ -45,7 +54,8 @@ class LocalGuard:
         given: list[bytes] = []
         for name, value in scope["headers"]:
             if name == b"origin":
-                return _refused(
+                return self._answer(
+                    "web_page",
                     "HAL-729",
                     "the request has an Origin: it comes from a web page, and this is for programs of this "
                     "machine alone. Ask without a browser",
@@ -57,9 +67,10 @@ class LocalGuard:
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             seen = hosts[0][:80].decode("latin-1") if hosts else "none"
             expected = b", ".join(sorted(self._hosts)).decode()
-            return _refused("HAL-729", f"Host must be one of {expected}, got {seen!r}")
+            return self._answer("other_host", "HAL-729", f"Host must be one of {expected}, got {seen!r}")
         if scope["path"] != _OPEN and not self._is_known(given):
-            return _refused(
+            return self._answer(
+                "no_token",
                 "HAL-730",
                 "a token is needed: Authorization: Bearer, and what local.token in the state folder holds",
             )
@@ -71,8 +82,9 @@ class LocalGuard:
         kind, _, token = given[0].partition(b" ")
         return kind.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
 
-
-def _refused(code: str, text: str) -> Answer:
-    if code == "HAL-730":
-        return failure(401, f"{text} [{code}]", (b"www-authenticate", b"Bearer"))
-    return failure(403, f"{text} [{code}]")
+    def _answer(self, cause: Cause, code: str, text: str) -> Answer:
+        said = f"{text} [{code}]"
+        self._refused(cause, said)
+        if cause == "no_token":
+            return failure(401, said, (b"www-authenticate", b"Bearer"))
+        return failure(403, said)

@@ -104,6 +104,12 @@ class LimitedProtocol(HttpToolsProtocol):
         """What is no HTTP is refused in the protocol's form all the same."""
         self._refuse(400, "this is not an HTTP/1.1 request")
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request is here, and nothing of an answer waits to be sent."""
+        is_done = self._head_since_s is None and (self.cycle is None or self.cycle.response_complete)
+        return is_done and not self.transport.get_write_buffer_size()
+
     def end_if_slow(self, now_s: float) -> None:
         """Close a connection that keeps us waiting for the end of a head, or that has been idle for long.
 

@@ -30,6 +30,9 @@ _KEEP_ALIVE_S: Final = 75
 _CLOSE_S: Final = 5
 """How long connections get to take their last answer once nothing is left to do."""
 
+_FAREWELL_S: Final = 0.05
+"""How long an idle connection gets to take the word that it ends."""
+
 
 class Server(uvicorn.Server):
     """Serves on a socket that is already bound; the first signal drains it, the second ends it at once.
@@ -102,8 +105,23 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is open, and see whether that left somebody without an answer."""
+        await self._end_idle()
         await super().shutdown(sockets)
         self.abandoned = self._admission.inside
+
+    async def _end_idle(self) -> None:
+        """End connections that wait for nothing: under TLS, each would be asked to agree, and waited for."""
+        idle = [each for each in self._connections() if each.is_idle]
+        for each in idle:
+            each.transport.close()
+        await asyncio.sleep(_FAREWELL_S)
+        for each in idle:
+            each.transport.abort()
+
+    def _connections(self) -> Iterator[LimitedProtocol]:
+        for connection in list(self.server_state.connections):
+            assert isinstance(connection, LimitedProtocol)
+            yield connection
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: is the draining over, does a connection keep us waiting."""
@@ -112,8 +130,7 @@ class Server(uvicorn.Server):
         if self._drain_until_s is not None and (not self._admission.inside or now_s > self._drain_until_s):
             self.should_exit = True
         if counter % 10 == 0:
-            for connection in list(self.server_state.connections):
-                assert isinstance(connection, LimitedProtocol)
+            for connection in self._connections():
                 connection.end_if_slow(now_s)
         return await super().on_tick(counter)
 

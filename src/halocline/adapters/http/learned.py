@@ -153,8 +153,7 @@ def _made(late: LateFeed) -> Feed:
 def _refused(exchange: Exchange, elapsed_s: float) -> Failed:
     retry_after_s = None
     if exchange.status in (429, 503):
-        stated = (exchange.header(b"retry-after") or b"").decode("latin-1").strip()
-        retry_after_s = _rest_s(stated)
+        retry_after_s = rest_s(_text(exchange, b"retry-after"), _text(exchange, b"date"))
     return Failed(
         reason=Reason.REFUSED,
         detail=f"status {exchange.status}: {_error_text(exchange)}",
@@ -164,8 +163,15 @@ def _refused(exchange: Exchange, elapsed_s: float) -> Failed:
     )
 
 
-def _rest_s(stated: str) -> float | None:
-    """Seconds that a Retry-After asks for, as a number or a date (RFC 9110, section 10.2.3)."""
+def _text(exchange: Exchange, header: bytes) -> str:
+    return (exchange.header(header) or b"").decode("latin-1").strip()
+
+
+def rest_s(stated: str, answered: str) -> float | None:
+    """Seconds that a Retry-After asks for, as a number or a date (RFC 9110, section 10.2.3).
+
+    A date counts from that of the answer: the clock here may be years off.
+    """
     if stated.isdecimal():
         return min(float(stated), LONGEST_REST_S)
     if not stated:
@@ -173,7 +179,8 @@ def _rest_s(stated: str) -> float | None:
     from email.utils import parsedate_to_datetime
 
     try:
-        left_s = parsedate_to_datetime(stated).timestamp() - time.time()
+        now_s = parsedate_to_datetime(answered).timestamp() if answered else time.time()
+        left_s = parsedate_to_datetime(stated).timestamp() - now_s
     except ValueError:
         return None
     return min(max(left_s, 0.0), LONGEST_REST_S)

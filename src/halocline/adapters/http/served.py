@@ -65,9 +65,13 @@ class ServedRemote:
         return self._intake.many(batch)
 
     def run(self, feed: Feed) -> Sequence[Array]:
-        """See `Model`. Raises CloudAway (HAL-771) and Rejected (HAL-772: the server refused the request)."""
+        """See `Model`. Raises as `run_as`."""
+        return self.run_as("", feed)
+
+    def run_as(self, call_id: str, feed: Feed) -> Sequence[Array]:
+        """See `ModelElsewhere`. Raises CloudAway (HAL-771), Rejected (HAL-772: the server refused it)."""
         self._admit()
-        verdict = self._remote.call(feed, call_id="", until_s=time.monotonic() + self._deadline_s)
+        verdict = self._remote.call(feed, call_id=call_id, until_s=time.monotonic() + self._deadline_s)
         self._learn(verdict)
         if isinstance(verdict, Answered):
             return [verdict.outputs[output.name] for output in self._spec.outputs]

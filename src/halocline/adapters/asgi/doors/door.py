@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs
@@ -62,6 +62,10 @@ Handler: TypeAlias = Callable[[Call], Answer]
 """Answers a call, or raises one of our errors; runs in a worker thread."""
 
 
+Waits: TypeAlias = Callable[[Call, Answer, Receive], Awaitable[bool]]
+"""Waits, on the event loop, where that answer need not be given yet; whether to ask the handler again."""
+
+
 class Route(msgspec.Struct, frozen=True):
     """A method and a path, as in `/v1/devices/{device}/accept`, and who answers there."""
 
@@ -69,6 +73,7 @@ class Route(msgspec.Struct, frozen=True):
     path: str
     handler: Handler
     max_body_bytes: int = channel.MAX_MESSAGE_BYTES
+    waits: Waits | None = None
 
 
 class Door:
@@ -100,7 +105,15 @@ class Door:
             self._admission.enter(_EXPECTED_S)
             inside = True
             call = _call(scope, named, bytes(body))
-            answer = await asyncio.get_running_loop().run_in_executor(self._executor, route.handler, call)
+            answer = await self._handled(route, call)
+            if route.waits is not None:
+                self._admission.leave()
+                inside = False
+                if await route.waits(call, answer, receive):
+                    self._admission.enter(_EXPECTED_S)
+                    inside = True
+                    answer = await self._handled(route, call)
+                    answer.headers.append(channel.WAITED)
             await send_answer(send, answer)
         except Disconnected:
             return
@@ -115,6 +128,9 @@ class Door:
                 self._bodies.release(body)
             if inside:
                 self._admission.leave()
+
+    async def _handled(self, route: Route, call: Call) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, route.handler, call)
 
     def _find(self, method: str, path: str) -> tuple[Route, tuple[str, ...]]:
         """The route, and what stands at its places. Raises Rejected (HAL-741), and Refused (405)."""

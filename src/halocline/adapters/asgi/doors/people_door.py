@@ -11,13 +11,17 @@ from halocline.adapters.asgi.doors.hub import Hub
 from halocline.adapters.asgi.doors.page_routes import Page
 from halocline.adapters.asgi.doors.people_routes import PEOPLE_ROUTES
 from halocline.adapters.asgi.doors.sign_in import Caller, SignIns
-from halocline.decide.rights import Action
+from halocline.decide.rights import Action, only
+from halocline.errors import Rejected
 from halocline.fleet import Person
+from halocline.hub import twins
 from halocline.hub.people import demand
 from halocline.serving.admission import Admission
-from halocline.wire.channel import MAX_MESSAGE_BYTES
-from halocline.wire.people import MAX_INVITE_BYTES
+from halocline.wire import channel
+from halocline.wire.people import MAX_INVITE_BYTES, ReasonRequest
 
+_READS: Final = "GET"
+_DEVICE: Final = "{device}"
 _ForPerson: TypeAlias = Callable[[Hub, Person, Call], Answer]
 
 FLEET_ROUTES: Final[tuple[tuple[str, str, Action, _ForPerson], ...]] = (
@@ -30,6 +34,7 @@ FLEET_ROUTES: Final[tuple[tuple[str, str, Action, _ForPerson], ...]] = (
     ("PUT", "/v1/devices/{device}/desired", Action.DEVICE_SET, people_devices.set_device),
     ("POST", "/v1/devices/{device}/revoke", Action.DEVICE_REVOKE, people_standing.revoke_device),
     ("POST", "/v1/devices/{device}/replace", Action.DEVICE_REPLACE, people_standing.replace_device),
+    ("POST", "/v1/authority/rotate", Action.HUB_CHANGE, people_standing.rotate),
     ("GET", "/v1/alerts", Action.DEVICE_SEE, people_standing.alerts),
     ("GET", "/v1/audit", Action.AUDIT_SEE, people_standing.audit),
 )
@@ -50,8 +55,8 @@ def people_door(
         Route(
             method,
             path,
-            _guarded(hub, sign_ins, action, handler),
-            max_body_bytes=_LARGE_BYTES.get(path, MAX_MESSAGE_BYTES),
+            _guarded(hub, sign_ins, path, action, handler),
+            max_body_bytes=_LARGE_BYTES.get(path, channel.MAX_MESSAGE_BYTES),
         )
         for method, path, action, handler in (*fleet, *PEOPLE_ROUTES)
     ]
@@ -59,16 +64,32 @@ def people_door(
 
 
 def _guarded(
-    hub: Hub, sign_ins: SignIns, action: Action, handler: Callable[[Hub, Caller, Call], Answer]
+    hub: Hub, sign_ins: SignIns, path: str, action: Action, handler: Callable[[Hub, Caller, Call], Answer]
 ) -> Callable[[Call], Answer]:
     """The handler behind its right: it answers those who are known and may."""
+
+    places = [each for each in path.split("/") if each.startswith("{")]
+    at = places.index(_DEVICE) if _DEVICE in places else None
 
     def answer(call: Call) -> Answer:
         caller = sign_ins.caller(hub, call)
         demand(hub.store, caller.person, action, now_s=hub.clock(), object="/".join(call.named))
+        if at is not None and only(caller.person):
+            with hub.store.look() as tx:
+                twins.visible(tx, caller.person, call.named[at])
+        if hub.requires_reason and call.method != _READS:
+            _demand_reason(call)
         return handler(hub, caller, call)
 
     return answer
+
+
+def _demand_reason(call: Call) -> None:
+    """Raise Rejected (HAL-785) for a change that does not say why, whatever it is."""
+    if not channel.decode(call.body or b"{}", ReasonRequest).reason.strip():
+        raise Rejected(
+            "HAL-785", "this hub takes no change without a reason, for its audit log. Say why: --reason TEXT"
+        )
 
 
 def _of_caller(handler: _ForPerson) -> Callable[[Hub, Caller, Call], Answer]:
