@@ -211,6 +211,7 @@ def test_a_replacement_stands_in_the_place_of_the_old_device_which_is_out(hub, s
     assert told["device"]["labels"] == {"site": "ulm", "type": "cam"}
     assert told["twin"]["desired"]["settings"] == {"models": {"edge": {"threshold": 0.9}}}
     assert json.loads(says("device", "show", old, "--json"))["device"]["state"] == "replaced"
+    assert new in says("device", "show", old).partition("replaced by")[2]
     assert json.loads(says("device", "replace", old, new, "--json")) == told
     third = join(hub, says("device", "invite"))
     assert "was replaced already" in fails(WRONG_USE, "device", "replace", old, third)

@@ -117,6 +117,7 @@ def print_device(reply: "DeviceReply") -> None:
         ("joined", moment(device.created_s)),
         *facts,
         *([("replaces", device.replaces)] if device.replaces else []),
+        *([("replaced by", reply.replaced_by)] if reply.replaced_by else []),
         ("twin", twin_said(twin)),
         *(_settings_said(device.id, twin)),
         *(

@@ -51,6 +51,9 @@ class Transaction(Protocol):
     def count_devices(self, *, labels: dict[str, str] | None = None) -> dict[DeviceState, int]:
         """How many devices with all these labels are in each state; none of those without any."""
 
+    def replacement(self, device_id: str) -> str | None:
+        """The id of the device that stands in the place of that one."""
+
     def put_device(self, device: Device) -> None:
         """Add a device, with an empty twin, or replace what is known of it."""
 

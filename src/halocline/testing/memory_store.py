@@ -132,6 +132,10 @@ class MemoryTransaction:
         """How many devices with all these labels are in each state."""
         return dict(Counter(one.state for one in self.devices(labels=labels)))
 
+    def replacement(self, device_id: str) -> str | None:
+        """The id of the device that stands in the place of that one."""
+        return next((one.id for one in self._tables.devices.values() if one.replaces == device_id), None)
+
     def put_device(self, device: Device) -> None:
         """Add a device, with an empty twin, or replace what is known of it."""
         self._on_write("device")

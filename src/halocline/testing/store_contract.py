@@ -181,6 +181,15 @@ class StoreContract:
             twins = tx.twins([ids[1], ids[2], "dev-x"])
             assert twins == {ids[1]: tx.twin(ids[1]), ids[2]: tx.twin(ids[2])}
 
+    def test_a_replaced_device_leads_to_the_one_in_its_place(self, store: Store) -> None:
+        """Who looks for the old one finds the new one."""
+        old = device("a", state=DeviceState.REPLACED)
+        with store.change() as tx:
+            tx.put_device(old)
+            tx.put_device(device("b", replaces=old.id))
+        with store.look() as tx:
+            assert (tx.replacement(old.id), tx.replacement("dev-x")) == (device("b").id, None)
+
     def test_a_contact_never_goes_back(self, store: Store) -> None:
         """Neither the time nor the boot counter."""
         with store.change() as tx:

@@ -40,6 +40,8 @@ class DeviceReply(msgspec.Struct, frozen=True, kw_only=True):
     twin: Twin
     silent_s: float | None = None
     """Seconds since the last contact, on the hub's clock; None where there was none."""
+    replaced_by: str | None = None
+    """The device in its place, where it was replaced; not in lists."""
     version: int = 1
 
 

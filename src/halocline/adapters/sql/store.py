@@ -164,6 +164,11 @@ class SqlTransaction:
         asked = select(DEVICES.c.state, func.count()).where(*_having(labels)).group_by(DEVICES.c.state)
         return {DeviceState(state): count for state, count in self._connection.execute(asked)}
 
+    def replacement(self, device_id: str) -> str | None:
+        """See `Transaction`."""
+        found = self._connection.execute(select(DEVICES.c.id).where(DEVICES.c.replaces == device_id))
+        return found.scalars().first()
+
     def put_device(self, device: Device) -> None:
         """See `Transaction`."""
         new = rows.desired_row(Desired())

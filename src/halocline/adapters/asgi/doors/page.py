@@ -72,6 +72,7 @@ def device_page(person: Person, shown: DeviceReply, alerts: Sequence[Alert], *, 
         ("machine", device.facts.machine),
         ("agent", device.facts.agent),
         ("replaces", device.replaces or ""),
+        ("replaced by", shown.replaced_by or ""),
         ("seen twice at once", "" if device.cloned_s is None else _moment(device.cloned_s)),
     )
     reported = twin.reported

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
@@ -106,7 +108,8 @@ def actor_of(person: Person) -> str:
 
 def shown(tx: Transaction, device: Device, now_s: float) -> people.DeviceReply:
     """A device with its twin and the age of its last contact."""
-    return _shown(device, tx.twin(device.id), now_s)
+    by = tx.replacement(device.id) if device.state is DeviceState.REPLACED else None
+    return msgspec.structs.replace(_shown(device, tx.twin(device.id), now_s), replaced_by=by)
 
 
 def shown_all(tx: Transaction, devices: Sequence[Device], now_s: float) -> list[people.DeviceReply]:
