@@ -50,6 +50,8 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether people must say why they change something."""
     joins_per_s: float = 20.0
     max_connections: int = 8192
+    max_waiting: int = 1000
+    """So many devices may wait for a change at once."""
     drain_s: float = 30.0
     audit_heads: str | None = None
     """Where signed heads of the audit log go; a folder in the state folder where none is given."""
@@ -74,6 +76,7 @@ def check(options: HubOptions) -> None:
         ("joins_per_s", 0.01),
         ("cloud_deadline_s", 0.001),
         ("max_connections", 1),
+        ("max_waiting", 0),
         ("drain_s", 0),
         ("audit_heads_every_s", _LEAST_HEADS_S),
     ):

@@ -96,6 +96,7 @@ def _serve(
     from halocline.adapters.asgi.doors.hub import Hub
     from halocline.adapters.asgi.doors.join import join_door
     from halocline.adapters.asgi.doors.people_door import people_door
+    from halocline.adapters.asgi.doors.waiting import WaitingRoom
     from halocline.adapters.asgi.gate import Gate
     from halocline.adapters.asgi.handshakes import HandshakeWatch
     from halocline.adapters.prometheus import expose
@@ -120,6 +121,7 @@ def _serve(
         webhook = open_now.enter_context(webhook_of(options.alert_webhook, options.alert_secret))
         table = open_now.enter_context(ModelTable(models)) if models else None
         watch = AlertWatch(store, folder.path, doors.people, webhook)
+        room = WaitingRoom(store, pool, most=options.max_waiting, is_stopping=lambda: admissions[0].draining)
         hub = Hub(
             store=store,
             authority=signer.authority,
@@ -130,6 +132,8 @@ def _serve(
             database=store.kind,
             models=tuple(table.names) if table is not None else (),
             alerts=watch.open,
+            changed=room.changed,
+            waiting=lambda: room.count,
             requires_reason=options.require_reason,
         )
         served = None if table is None else app.App(table, admissions[0], expose=expose)
@@ -146,7 +150,7 @@ def _serve(
             doors_left=len(where),
         )
         applications: tuple[tuple[server.Application, ssl.SSLContext], ...] = (
-            (DeviceDoor(hub, admissions[0], pool, served), shown.for_devices),
+            (DeviceDoor(hub, admissions[0], pool, served, room), shown.for_devices),
             (people_door(hub, admissions[1], pool), shown.for_people),
             (
                 join_door(hub, admissions[2], pool, per_s=options.joins_per_s, burst=JOIN_BURST),

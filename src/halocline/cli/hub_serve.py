@@ -38,6 +38,7 @@ def serve(
     require_reason: Annotated[bool, Parameter(negative="")] = False,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
+    max_waiting: int = 1000,
     drain_s: float = 30.0,
     audit_heads: str | None = None,
     audit_heads_every_s: float = 3600.0,
@@ -116,6 +117,8 @@ def serve(
         How often one address may try to join, in the long run.
     max_connections
         The most connections of each door at once.
+    max_waiting
+        The most devices that wait for a change at once (device set --long-poll); others look at intervals.
     drain_s
         Seconds that requests inside get after SIGTERM.
     audit_heads
@@ -158,6 +161,7 @@ def serve(
             require_reason=require_reason,
             joins_per_s=joins_per_s,
             max_connections=max_connections,
+            max_waiting=max_waiting,
             drain_s=drain_s,
             audit_heads=audit_heads,
             audit_heads_every_s=audit_heads_every_s,

@@ -37,6 +37,7 @@ def status(*, hub: str | None = None, json: Json = False) -> int:
             ("version", told.hub_version),
             ("time", moment(told.now_s)),
             ("devices", devices or "none yet. Try: halocline device invite"),
+            *([("waiting", f"{told.waiting} for a change")] if told.waiting else []),
             ("models", ", ".join(told.models) or "none"),
             ("database", told.database),
             ("authority", told.ca_fingerprint),

@@ -183,6 +183,11 @@ class MemoryTransaction:
         """The twins of those of these devices that are there."""
         return {each: self._tables.twins[each] for each in device_ids if each in self._tables.twins}
 
+    def generations(self, device_ids: Collection[str]) -> dict[str, int]:
+        """The generation of what is desired of each of these devices that is there."""
+        twins = self._tables.twins
+        return {each: twins[each].desired.generation for each in device_ids if each in twins}
+
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """Set the desired state if its generation follows the stored one by one."""
         self._on_write("desired")

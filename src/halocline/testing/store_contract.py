@@ -86,7 +86,14 @@ class StoreContract:
             by="ann",
         )
         ann = Person(name="ann", role=Role.INSTALLER, site="north")
-        token = Token(digest="sha256:2", person="ann", created_s=1.0, expires_s=2.0)
+        token = Token(
+            digest="sha256:2",
+            person="ann",
+            created_s=1.0,
+            expires_s=2.0,
+            actions=("device.see", "device.accept"),
+            labels={"region": "eu"},
+        )
         with store.change() as tx:
             tx.put_device(one)
             assert tx.device(one.id) == one
@@ -235,6 +242,17 @@ class StoreContract:
             assert tx.twin(device().id) == Twin(
                 desired=Desired(generation=1, settings=wanted), reported=reported
             )
+
+    def test_generations_are_told_of_many_devices_at_once(self, store: Store) -> None:
+        """Also of more than one statement can name."""
+        with store.change() as tx:
+            for name in ("a", "b"):
+                tx.put_device(device(name))
+            tx.put_desired(device("b").id, Desired(generation=1))
+        unknown = [f"dev-{number:016}" for number in range(3000)]
+        with store.look() as tx:
+            told = tx.generations([device("a").id, *unknown, device("b").id])
+        assert told == {device("a").id: 0, device("b").id: 1}
 
     def test_a_change_that_raises_leaves_nothing(self, store: Store) -> None:
         """Rows and audit entries go together."""

@@ -10,6 +10,8 @@ from halocline.hub.authority import Rotation
 
 MAX_PAGE: Final = 500
 """The most devices that one answer has; so many where nobody says how many."""
+MAX_INVITE_BYTES: Final = 16 * 1024 * 1024
+"""The largest request for an invite: it may list 100,000 serial numbers."""
 
 
 class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +73,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     unset: list[str] = msgspec.field(default_factory=list)
     """Models that are to be as the device's file says again, before the settings are laid over."""
+    force: bool = False
+    """Also of a model that the device has not reported."""
     reason: str = ""
 
 
@@ -94,6 +98,10 @@ class MeReply(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     site: str = ""
     expires_s: float
+    actions: list[str] = msgspec.field(default_factory=list)
+    """What the token is narrowed to; all of the role where it is empty."""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """The devices that the token is narrowed to."""
     version: int = 1
 
 
@@ -130,6 +138,8 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     models: list[str]
     """The cloud models that devices are served."""
     rotation: RotationState | None = None
+    waiting: int = 0
+    """Devices that wait for a change at this process of the hub."""
     version: int = 1
 
 
@@ -184,10 +194,12 @@ class ReasonRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /v1/tokens; without `person` for oneself."""
+    """POST /v1/tokens; without `person` for oneself, without a scope as narrow as the token in use."""
 
     person: str = ""
     ttl_s: float
+    actions: list[str] = msgspec.field(default_factory=list)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     reason: str = ""
 
 

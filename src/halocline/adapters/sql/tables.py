@@ -92,6 +92,8 @@ TOKENS: Final = Table(
     Column("person", String(64), ForeignKey(PEOPLE.c.name), nullable=False),
     Column("created_s", Double, nullable=False),
     Column("expires_s", Double, nullable=False),
+    Column("actions", Text),
+    Column("labels", Text),
     Index("ix_tokens_person", "person"),
 )
 

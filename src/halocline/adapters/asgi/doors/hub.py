@@ -32,3 +32,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     rules: JoinRules = JoinRules()
     requires_reason: bool = False
     """Whether a person's change is refused that does not say why."""
+    changed: Callable[[str], None] = lambda _: None
+    """Told of each device of which something else is wanted, or that is out."""
+    waiting: Callable[[], int] = lambda: 0
+    """How many devices wait for that."""
