@@ -49,6 +49,13 @@ def shut_out(client, path="/v1/twin", headers=None):
     return str(caught.value)
 
 
+def until(holds):
+    give_up_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.05)
+
+
 def asking_for(hub, name, context=None):
     """A client that says this name, or none, to the port."""
     client = Client(hub.people, context or hub.context())
@@ -82,6 +89,9 @@ def test_on_the_devices_name_a_certificate_is_asked_for_and_checked(hub, device,
     shut_out(hub.client(hub.device))
     server = hub.state / "server.pem"
     shut_out(hub.client(hub.device, server, server))
+    until(
+        lambda: ("door.connect", "device") in {(each["action"], each.get("object")) for each in hub.audit()}
+    )
 
 
 def test_peoples_credentials_open_nothing_on_the_devices_name(hub):

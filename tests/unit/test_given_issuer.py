@@ -42,6 +42,17 @@ def test_an_issuing_authority_two_steps_under_its_root_signs_devices(tmp_path, k
     assert chain.encode().endswith(middle.cert_pem.bytes())
 
 
+def test_one_that_ends_while_the_hub_runs_signs_no_more_and_says_so(tmp_path):
+    root = trustme.CA()
+    issuing = root.create_child_ca()
+    authority = CertificateAuthority(read_issuer(*files(tmp_path, issuing, root, key=issuing), None, NOW))
+    before = authority.issue_server(["localhost"], now_s=authority.ends_s - 60)
+    assert before.not_after_s == authority.ends_s
+    with pytest.raises(Misconfigured, match="signs no more") as caught:
+        authority.issue_server(["localhost"], now_s=authority.ends_s)
+    assert caught.value.code == "HAL-718"
+
+
 def refused(cert, key, passphrase=None, now_s=NOW):
     with pytest.raises(Misconfigured) as caught:
         read_issuer(cert, key, passphrase, now_s)

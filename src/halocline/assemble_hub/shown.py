@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger("halocline.certificates")
 _LOOK_EVERY_S: Final = 5.0
 """How often the hub looks whether a file was replaced, or its own certificate is half over."""
+_AGAIN_S: Final = 600.0
+"""Two tries to renew are at least so far apart."""
+_SOON_S: Final = 60 * 86_400.0
+"""A company's issuing authority that ends before is spoken of at each renewal."""
 
 
 class Shown:
@@ -58,7 +62,11 @@ class Shown:
             self.for_devices.holds = devices
             self.for_joining.holds = others
             self.for_people.holds = theirs or others
-            self._renews_s = (identity.not_before_s + identity.not_after_s) / 2
+            half_s = (identity.not_before_s + identity.not_after_s) / 2
+            self._renews_s = max(half_s, time.time() + _AGAIN_S)
+            if authority.ends_s - time.time() < _SOON_S:
+                day = time.strftime("%Y-%m-%d", time.gmtime(authority.ends_s))
+                LOG.warning("the issuing authority ends on %s, and every certificate with it", day)
 
     async def watch_forever(self) -> None:
         """Renew at half of the certificate's life, and where a file was replaced; on SIGHUP read all anew."""
@@ -74,7 +82,7 @@ class Shown:
                     await self._read_anew(why)
                     self._stamps = found
                 elif time.time() >= self._renews_s:
-                    await self._try("half of its life is over")
+                    await self._read_anew("half of its life is over")
 
     async def _read_anew(self, why: str) -> None:
         try:
@@ -87,6 +95,7 @@ class Shown:
         try:
             await asyncio.to_thread(self.renew)
         except (HaloclineError, OSError) as error:  # half of its life is left to put that right
+            self._renews_s = max(self._renews_s, time.time() + _AGAIN_S)
             LOG.error("%s: the doors show the certificates that they showed: %s", why, error)
         else:
             LOG.info("%s: the doors show new certificates", why)

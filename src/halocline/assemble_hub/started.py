@@ -62,8 +62,9 @@ class Started:
             f"{self._doors.join}, serving {served} (PID {os.getpid()}; Ctrl-C drains and stops)"
         )
         if self._is_new:
+            ca = "" if self._options.people_cert else f"--ca {self._folder.ca} "
             print(
-                f"  1. sign in:        halocline login {self._doors.people} --ca {self._folder.ca} "
+                f"  1. sign in:        halocline login {self._doors.people} {ca}"
                 f"--token file:{self._folder.admin_token}\n"
                 f"  2. invite devices: halocline device invite --ttl 1h --uses 10\n"
                 f"  3. on a device:    halocline agent join INVITE"

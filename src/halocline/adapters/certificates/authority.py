@@ -100,6 +100,11 @@ class CertificateAuthority:
         return held.between[0].not_valid_before_utc.timestamp() if held.old_roots else None
 
     @property
+    def ends_s(self) -> float:
+        """When the issuing authority's certificate ends, and no other goes beyond it."""
+        return self._held.issuing.not_valid_after_utc.timestamp()
+
+    @property
     def nonce_key(self) -> bytes:
         """A secret that is the same in every process with this authority, for nonces alone."""
         return self._nonce_key
@@ -145,7 +150,8 @@ class CertificateAuthority:
         """A certificate for a device and the issuing authority's (PEM), and what to keep of it.
 
         It ends no later than the issuing authority. Without `serial`, the number is random.
-        Raises Rejected (HAL-712) for a key of a kind that is not taken.
+        Raises Rejected (HAL-712) for a key of a kind that is not taken, Misconfigured (HAL-718) where the
+        issuing authority has ended.
         """
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device_id)])
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(DEVICE_URI + device_id)])
@@ -166,7 +172,7 @@ class CertificateAuthority:
     ) -> ServerIdentity:
         """A key and a certificate for a server with these names and addresses.
 
-        Raises Misconfigured (HAL-102) for what is neither.
+        Raises Misconfigured: HAL-102 for what is neither, HAL-718 where the issuing authority has ended.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "halocline hub")])
@@ -186,7 +192,14 @@ class CertificateAuthority:
 def _leaf(
     held: Held, subject: x509.Name, now_s: float, valid_s: float, serial: int
 ) -> x509.CertificateBuilder:
-    end_s = min(now_s + valid_s, held.issuing.not_valid_after_utc.timestamp())
+    end = held.issuing.not_valid_after_utc
+    if now_s >= end.timestamp():
+        raise Misconfigured(
+            "HAL-718",
+            f"the issuing authority's certificate ended on {end:%Y-%m-%d}, and it signs no more. Put another "
+            "in its place: halocline hub rotate, or new files for --issuer-cert",
+        )
+    end_s = min(now_s + valid_s, end.timestamp())
     return forms.begun(subject, held.issuing.subject, now_s - making.BACKDATED_S, end_s, serial)
 
 
