@@ -3,13 +3,16 @@
 import shutil
 import time
 
+import msgspec
 import pytest
 
 from halocline.adapters.certificates import authority_folder
 from halocline.adapters.certificates.authority import CertificateAuthority
+from halocline.adapters.certificates.request import make_key, make_request, read_request
 from halocline.errors import Misconfigured, Rejected
+from halocline.fleet import CertificateState, Device, DeviceState, Facts
 from halocline.hub.authority import Rotation
-from halocline.hub.rotating import bind
+from halocline.hub.rotating import bind, progress
 from halocline.testing.memory_store import MemoryStore
 
 NOW = time.time()
@@ -75,3 +78,27 @@ def test_the_keys_stay_encrypted_by_what_they_were(tmp_path, monkeypatch, passph
         assert b"ENCRYPTED" in (tmp_path / "ca" / name).read_bytes()
     again = CertificateAuthority.open(tmp_path / "ca", now_s=NOW, passphrase=passphrase)
     assert again.fingerprint == authority.fingerprint
+
+
+def test_a_certificate_from_around_the_change_is_no_sign_that_a_device_knows_the_new_root(tmp_path):
+    authority, store = CertificateAuthority.open(tmp_path / "ca", now_s=NOW), MemoryStore()
+    authority.rotate(Rotation.ROOT, now_s=NOW)
+    key = read_request(make_request(make_key())).public_key
+    with store.change() as tx:
+        for after_s in (-5.0, 5.0, 90.0):
+            device = Device(
+                id=f"dev-{after_s}",
+                key=f"{after_s}",
+                state=DeviceState.ENROLLED,
+                created_s=NOW,
+                facts=Facts(),
+            )
+            tx.put_device(device)
+            _, paper = authority.issue_device(key, device.id, now_s=NOW + after_s, valid_s=86_400)
+            tx.put_certificate(msgspec.structs.replace(paper, state=CertificateState.CURRENT))
+    alone = progress(store, authority)
+    shared = progress(store, authority, slack_s=60)
+    assert alone is not None
+    assert shared is not None
+    assert alone.behind == ["dev--5.0"]
+    assert shared.behind == ["dev--5.0", "dev-5.0"]

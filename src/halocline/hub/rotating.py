@@ -13,6 +13,8 @@ from halocline.hub.store import Store, Transaction
 
 ACTION: Final = "hub.rotate"
 """In the audit log."""
+SHARED_S: Final = 60.0
+"""By then every process of a hub signs under the new root; what was signed before may be under the old."""
 _NAMED: Final = 3
 
 
@@ -26,13 +28,18 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the enrolled devices that do not know the new root yet."""
 
 
-def progress(store: Store, authority: Authority) -> Progress | None:
-    """How far devices have followed to a new root; None where there is no old one."""
+def progress(store: Store, authority: Authority, *, slack_s: float = 0.0) -> Progress | None:
+    """How far devices have followed to a new root; None where there is no old one.
+
+    What was signed within `slack_s` of the change is not taken for a sign that a device knows the new root.
+    """
     since_s = authority.rotating_since_s
     if since_s is None:
         return None
     with store.look() as tx:
-        return Progress(old=authority.old_fingerprints, since_s=since_s, behind=_behind(tx, since_s))
+        return Progress(
+            old=authority.old_fingerprints, since_s=since_s, behind=_behind(tx, since_s + slack_s)
+        )
 
 
 def rotate(
@@ -44,6 +51,7 @@ def rotate(
     actor: str,
     reason: str,
     anyway: bool = False,
+    slack_s: float = 0.0,
     now_s: float,
 ) -> None:
     """Replace, and write it down. `turn` does it, and raises where it cannot be.
@@ -51,7 +59,7 @@ def rotate(
     Raises Rejected (HAL-782), where `anyway` does not stand, for an old root that devices need still.
     """
     with audited(store, actor=actor, action=ACTION, about=what.value, now_s=now_s):
-        found = progress(store, authority)
+        found = progress(store, authority, slack_s=slack_s)
         if what is Rotation.RETIRE and found is not None and found.behind and not anyway:
             raise Rejected("HAL-782", _locked_out(found.behind))
         # Before the change, not in it: `turn` waits for others who start, and they may wait for the database.
