@@ -115,6 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: dict[str, ModelSettings] = msgspec.field(default_factory=dict)
     poll_s: float | None = None
     """How often it looks for changes."""
+    long_poll_s: float | None = None
+    """So long it waits at the hub for a change, where the hub has room; 0 is not at all."""
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):

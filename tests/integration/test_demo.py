@@ -80,6 +80,14 @@ def test_the_demo_keeps_every_promise_and_prints_one_json_object(
     assert card["latency_s"]["degraded"]["p99"] < card["deadline_s"] + 0.1
 
 
+def test_three_devices_come_by_mutual_tls_1_3(run: tuple[int, dict[str, Any], str]) -> None:
+    _, card, _ = run
+    assert (card["devices"], card["tls"]) == (3, "mutual, 1.3")
+    assert 0 < card["enrolled_s"] < 60
+    assert len(set(card["pids"].values())) == len(card["pids"]) == 6
+    assert card["pids"].keys() == {"callers", "cloud", "hub", "agent_1", "agent_2", "agent_3"}
+
+
 def test_tiering_is_as_right_as_the_cloud_and_far_cheaper(run: tuple[int, dict[str, Any], str]) -> None:
     _, card, _ = run
     assert [phase["requests"] for phase in card["phases"]][:2] == [1_797, 1_797]
@@ -109,13 +117,16 @@ def beats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ecg(tmp_path_factory.mktemp("made") / "ecg")
 
 
-def test_a_real_set_is_streamed_through_the_same_phases(
+def test_a_real_set_is_streamed_through_the_same_phases_and_sabotage_turns_the_observer_red(
     environment: dict[str, str], beats: Path, run: tuple[int, dict[str, Any], str]
 ) -> None:
-    with started(environment, "--dataset", "ecg", "--from", str(beats), "--fast", "--json") as process:
-        _, card, stderr = finished(process)
+    words = ("--dataset", "ecg", "--from", str(beats), "--fast", "--json", "--sabotage", "duplicate")
+    with started(environment, *words) as process:
+        code, card, stderr = finished(process)
+    assert (code, card["passed"], card["sabotage"]) == (1, False, "duplicate")
     # So few made rows say nothing about accuracy and shares; that nothing is lost holds for any rows.
-    assert broken(card) <= {"as good as the cloud", "saves cloud calls"}, stderr
+    by_chance = {"as good as the cloud", "saves cloud calls"}
+    assert {"nothing twice"} <= broken(card) <= {"nothing twice", *by_chance}, stderr
     assert card["dataset"] == "ecg"
     assert card.keys() == run[1].keys()
     assert [phase["name"] for phase in card["phases"]] == [phase["name"] for phase in run[1]["phases"]]
@@ -144,67 +155,65 @@ def test_a_set_that_is_not_there_is_one_line_with_the_fix(
         assert stdout == ""
 
 
-SABOTAGES = {"drop": "nothing lost", "duplicate": "nothing twice", "late": "never late"}
+def until(demo: subprocess.Popen[str], line: str) -> list[psutil.Process]:
+    """The demo's programs, once it says that."""
+    assert demo.stderr is not None
+    said = ""
+    for each in demo.stderr:
+        said += each
+        if re.search(line, each):
+            return psutil.Process(demo.pid).children(recursive=True)
+    raise AssertionError(f"the demo ended before it said {line!r}: {said}")
+
+
+RUNS = r"cloud models: +process \d+"
 
 
 @pytest.fixture(scope="module")
-def sabotaged(environment: dict[str, str]) -> dict[str, tuple[int, dict[str, Any], str]]:
-    """A run of each sabotage, all at once: most of a run is waiting."""
+def three(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[tuple[subprocess.Popen[str], Path]]]:
+    """Three demos that start side by side, each with a folder for what it leaves behind."""
     with ExitStack() as stack:
-        runs = {
-            kind: stack.enter_context(started(environment, "--fast", "--json", "--sabotage", kind))
-            for kind in SABOTAGES
-        }
-        return {kind: finished(process) for kind, process in runs.items()}
-
-
-@pytest.mark.parametrize("kind", SABOTAGES)
-def test_sabotage_turns_the_observer_red(
-    sabotaged: dict[str, tuple[int, dict[str, Any], str]], kind: str
-) -> None:
-    code, card, _ = sabotaged[kind]
-    assert code == 1
-    assert SABOTAGES[kind] in broken(card)
-    assert not card["passed"]
-
-
-def cloud_process(demo: subprocess.Popen[str]) -> psutil.Process:
-    """The demo's cloud, once the demo says that it runs."""
-    assert demo.stderr is not None
-    for line in demo.stderr:
-        if found := re.search(r"cloud models: +process (\d+)", line):
-            return psutil.Process(int(found[1]))
-    raise AssertionError("the demo did not name its cloud process")
+        demos = []
+        for _ in range(3):
+            folder = tmp_path_factory.mktemp("t")
+            process = stack.enter_context(started(environment | {"TMPDIR": str(folder)}, "--json"))
+            demos.append((process, folder))
+        yield demos
 
 
 @pytest.mark.parametrize("to_the_whole_group", [True, False])
-def test_an_interrupt_leaves_no_process_behind(environment: dict[str, str], to_the_whole_group: bool) -> None:
-    with started(environment, "--json") as process:
-        cloud = cloud_process(process)
-        children = psutil.Process(process.pid).children(recursive=True)
-        assert cloud in children
-        time.sleep(0.5)
-        if to_the_whole_group:  # what a terminal does at Ctrl-C
-            os.killpg(process.pid, signal.SIGINT)
-        else:
-            process.send_signal(signal.SIGTERM)
-        stdout, stderr = process.communicate(timeout=20)
+def test_an_interrupt_leaves_no_process_and_no_folder_behind(
+    three: list[tuple[subprocess.Popen[str], Path]], to_the_whole_group: bool
+) -> None:
+    process, folder = three[to_the_whole_group]
+    programs = until(process, RUNS)
+    assert len(programs) == 5
+    if to_the_whole_group:  # what a terminal does at Ctrl-C
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=40)
     assert process.returncode == (130 if to_the_whole_group else 143)
     assert stdout == ""
     assert "Traceback" not in stderr
-    assert not any(child.is_running() for child in children)
+    assert not any(is_alive(program) for program in programs)
+    assert list(folder.iterdir()) == []
 
 
-def test_a_demo_that_is_killed_takes_its_cloud_along(environment: dict[str, str]) -> None:
-    with started(environment, "--json") as process:
-        cloud = cloud_process(process)
-        assert cloud.is_running()
-        process.kill()
-        process.communicate(timeout=20)
-        until_s = time.monotonic() + 10
-        while is_alive(cloud):
-            assert time.monotonic() < until_s, "the cloud process outlives the demo"
-            time.sleep(0.05)
+def test_a_demo_that_is_killed_takes_its_programs_and_its_folder_along(
+    three: list[tuple[subprocess.Popen[str], Path]],
+) -> None:
+    process, folder = three[2]
+    programs = until(process, RUNS)
+    assert [folder for folder in folder.iterdir() if folder.name.startswith("halocline-demo-")]
+    process.kill()
+    process.communicate(timeout=40)
+    until_s = time.monotonic() + 20
+    while any(is_alive(program) for program in programs) or list(folder.iterdir()):
+        assert time.monotonic() < until_s, "the programs outlive the demo"
+        time.sleep(0.05)
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -232,7 +241,7 @@ def test_the_viewer_can_break_it_and_every_answer_still_comes(environment: dict[
         os.execve(COMMAND[0], [*COMMAND, "--interactive"], environment | {"COLUMNS": "100"})
     shown = ""
 
-    def see(what: str, timeout_s: float = 20.0) -> None:
+    def see(what: str, timeout_s: float = 60.0) -> None:
         nonlocal shown
         until_s = time.monotonic() + timeout_s
         seen = ""

@@ -1,5 +1,6 @@
 """What newcomers get wrong on their way to a first device is answered with what to do instead."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def hub(tmp_path: Path) -> Iterator[DeviceHub]:
 
 def asking(url: str, fingerprint: str, state: Path) -> list[str]:
     return ["agent", "join", "--hub", url, "--fingerprint", fingerprint, "--state", str(state), "--wait", "0"]
+
+
+def test_an_invite_is_read_from_standard_input_and_a_slip_in_an_option_is_no_invite(
+    hub: DeviceHub, tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no option --stat" in terminal.fails(WRONG_USE, "agent", "join", "--stat")
+    monkeypatch.setattr("sys.stdin", io.StringIO(hub.invite(uses=1) + "\n"))
+    assert main(["agent", "join", "-", "--state", str(tmp_path / "dev")]) == 0
+    assert len(hub.devices()) == 1
 
 
 def test_the_peoples_door_taken_for_the_joining_one_is_recognised(tmp_path: Path, terminal: Terminal) -> None:

@@ -3,14 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+import numpy as np
 import pytest
 
-from halocline.demo.evidence import Corrected, Evidence, Ran, Received, Sent, Traffic
+from halocline.demo.answer import Answer
+from halocline.demo.caller import Caller, Row
+from halocline.demo.evidence import Corrected, Door, Evidence, Ran, Received, Sent, Shown, Traffic
 from halocline.demo.observer import Judgement, judge
+from halocline.demo.sabotage import EVERY, Delivery, Kind
 from halocline.records import Reason
 
 DEADLINE_S = 0.3
 PHASES = ("cloud_only", "normal", "silent", "back")
+
+
+ONE, TWO, THREE = (Shown(f"certificate {number}", "TLSv1.3", 200) for number in range(3))
+DOOR = Door(carried=("1.3", "1.3"), stranger="refused", shown=(ONE, TWO, THREE))
 
 
 @dataclass
@@ -22,6 +31,7 @@ class Run:
     corrected: list[Corrected] = field(default_factory=list)
     ran: list[Ran] = field(default_factory=list)
     recovery: str | None = "back"
+    door: Door = DOOR
 
     def ask(self, phase: str, row: int, tier: str, reason: str, *, degraded: bool = False) -> None:
         request, at_s = f"{phase}/{row}", float(len(self.sent))
@@ -43,6 +53,7 @@ class Run:
                 traffic={"normal": Traffic(700, 300)},
                 edge_labels={row: str(row % 10) if row % 10 else "?" for row in range(20)},
                 recovery=self.recovery,
+                door=self.door,
             )
         )
 
@@ -181,6 +192,53 @@ def test_each_broken_promise_turns_its_verdict_red(
     judgement = run.judge()
     assert not judgement.passed
     assert verdict in failed(judgement)
+
+
+@pytest.mark.parametrize(
+    ("change", "tls"),
+    [
+        ({"carried": ("1.3", "1.2")}, "mutual, 1.2, 1.3"),
+        ({"carried": ("none",)}, "mutual, 1.3, none"),
+        ({"carried": ()}, "mutual, no connection seen"),
+        ({"stranger": "answered 'HTTP/1.1 401'"}, "a stranger was answered 'HTTP/1.1 401', 1.3"),
+        ({"shown": (ONE, TWO, Shown("other", "TLSv1.2", 200))}, "mutual, 1.2, 1.3"),
+    ],
+)
+def test_anything_but_mutual_tls_1_3_is_told_and_turns_its_verdict_red(
+    run: Run, change: dict[str, object], tls: str
+) -> None:
+    run.door = msgspec.structs.replace(run.door, **change)
+    seen = run.judge()
+    assert seen.tls == tls
+    assert failed(seen) == {"mutual TLS 1.3"}
+
+
+@pytest.mark.parametrize("third", [ONE, Shown("certificate 2", "TLSv1.3", 403), Shown("x", "none", 0)])
+def test_a_certificate_shown_twice_or_not_let_in_is_no_device(run: Run, third: Shown) -> None:
+    run.door = msgspec.structs.replace(run.door, shown=(*run.door.shown[:2], third))
+    seen = run.judge()
+    assert seen.devices == 2
+    assert "devices by their own certificates" in failed(seen)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [(Kind.DROP, "nothing lost"), (Kind.DUPLICATE, "nothing twice"), (Kind.LATE, "never late")],
+)
+def test_each_sabotage_turns_the_observer_red(kind: Kind, verdict: str) -> None:
+    caller = Caller()
+    delivery = Delivery(kind)
+    for number in range(EVERY):
+        row = Row(number, 0, np.zeros(1), "7")
+        caller.ask(
+            lambda row: Answer(f"id-{row.number}", "7", "edge", "confident", False),
+            row,
+            phase="interactive",
+            deadline_s=0.01,
+            delivery=delivery,
+        )
+    seen = judge(Evidence(("interactive",), caller.sent, caller.received, caller.corrected, [], {}, {}))
+    assert verdict in failed(seen)
 
 
 def test_a_reply_may_use_its_whole_deadline(run: Run) -> None:

@@ -17,7 +17,7 @@ from halocline.folders import agent_folder
 
 
 def join(
-    invite: Annotated[str | None, Parameter(show_default=False)] = None,
+    invite: Annotated[str | None, Parameter(show_default=False, allow_leading_hyphen=True)] = None,
     /,
     *,
     state: Path | None = None,
@@ -65,6 +65,10 @@ def join(
     from halocline.wire.channel import JoinReply
     from halocline.wire.invite import decode_invite
 
+    if invite is not None and invite.startswith("-") and invite != "-":
+        raise Misconfigured(
+            "HAL-102", f"agent join has no option {invite[:40]}. See: halocline agent join --help"
+        )
     facts = Facts(serial=serial, machine=f"{platform.machine()} {platform.system()}", agent=__version__)
     if invite is not None and label:
         raise Misconfigured("HAL-102", "an INVITE says which labels the device gets: leave out --label")

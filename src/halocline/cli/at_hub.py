@@ -142,7 +142,11 @@ def _settings_said(device_id: str, twin: Twin) -> list[tuple[str, str]]:
             said += (
                 f"; it serves no such model. Take it back: halocline device set {device_id} --unset {name}"
             )
+        elif twin.reported is None:
+            said += "; it has not reported yet what it serves"
         lines.append((f"  {name}", said))
     if twin.desired.settings.poll_s is not None:
         lines.append(("  looks each", f"{twin.desired.settings.poll_s:g} s"))
+    if twin.desired.settings.long_poll_s:
+        lines.append(("  waits", f"{twin.desired.settings.long_poll_s:g} s at the hub for a change"))
     return lines

@@ -29,10 +29,11 @@ def demo(
 ) -> int:
     """Stream real data through edge and cloud while the link breaks and mends.
 
-    A small model answers here, a larger one in a second process. An independent
-    observer keeps the scorecard, from what callers received and what the cloud
-    logged. Exit code: 0 where every promise was kept, 1 where one was broken.
-    Nothing leaves this machine.
+    Three devices answer with a small model and reach a larger one through a hub,
+    over mutual TLS; each is a process of its own. An independent observer keeps
+    the scorecard, from what callers received, what the cloud logged and whom the
+    hub's door let in. Exit code: 0 where every promise was kept, 1 where one was
+    broken. Nothing leaves this machine.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def demo(
     fast
         Half the time: fewer requests while things are broken.
     interactive
-        Break it yourself: c cuts the link, k kills the cloud, q ends. Needs a terminal.
+        Break it yourself: c cuts the link, k kills the cloud models, q ends. Needs a terminal.
     json
         Print one JSON object on stdout and nothing else.
     sabotage
@@ -59,7 +60,11 @@ def demo(
     """
     from halocline.extras import need
 
-    need("demo", "sklearn", "skl2onnx", "onnx", "uvicorn", what="halocline demo")
+    need(
+        "demo",
+        *("sklearn", "skl2onnx", "onnx", "uvicorn", "cryptography", "sqlalchemy", "alembic"),
+        what="halocline demo",
+    )
     before = signal.signal(signal.SIGTERM, _end_as_by_hand)
     try:
         card = _play(
@@ -118,7 +123,7 @@ def _print(card: "Scorecard") -> None:
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM came; it ends what Ctrl-C ends, so that the cloud process is taken along."""
+    """SIGTERM came; it ends what Ctrl-C ends, so that the programs are taken along."""
 
 
 def _end_as_by_hand(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,12 +1,14 @@
 """Ask for answers as any user would, and keep a log of one's own of what was asked and what came."""
 
 import time
+from collections.abc import Callable
+from typing import TypeAlias
 
+from halocline.demo.answer import Answer
 from halocline.demo.evidence import Corrected, Received, Sent
 from halocline.demo.sabotage import Delivery
-from halocline.edge.tiered import Tiered
 from halocline.errors import HaloclineError
-from halocline.records import Array, Correction, Reply
+from halocline.records import Array
 
 
 class Row:
@@ -21,6 +23,10 @@ class Row:
         self.truth = truth
 
 
+Ask: TypeAlias = Callable[[Row], Answer]
+"""Has a program answer one row, or raises HaloclineError."""
+
+
 class Caller:
     """Asks, one row after the other, and writes down what it sees by its own clock."""
 
@@ -31,26 +37,26 @@ class Caller:
         self.errors: dict[str, int] = {}
 
     def ask(
-        self, tiered: Tiered, row: Row, *, phase: str, deadline_s: float, delivery: Delivery
-    ) -> Reply | None:
-        """Ask once; returns the reply that came, None where none did."""
+        self, program: Ask, row: Row, *, phase: str, deadline_s: float, delivery: Delivery
+    ) -> Answer | None:
+        """Ask once; returns the answer that came, None where none did."""
         request = f"{phase}/{len(self.sent)}"
         sent = Sent(request, phase, row.number, row.truth, time.monotonic(), deadline_s)
         self.sent.append(sent)
-        came: Reply | None = None
+        came: Answer | None = None
         try:
-            answer = tiered.infer(row.x, deadline_s=deadline_s)
+            answer = program(row)
         except HaloclineError as error:
             self.errors[str(error)] = self.errors.get(str(error), 0) + 1
             return None
-        for reply in delivery.of(answer, deadline_s=deadline_s):
-            self.received.append(_received(request, reply))
-            came = reply
+        for delivered in delivery.of(answer, deadline_s=deadline_s):
+            self.received.append(_received(request, delivered))
+            came = delivered
         return came
 
-    def correct(self, correction: Correction) -> None:
+    def correct(self, reply_id: str, label: str) -> None:
         """Take a late verdict; called from another thread."""
-        self.corrected.append(Corrected(correction.id, str(correction.prediction.value), time.monotonic()))
+        self.corrected.append(Corrected(reply_id, label, time.monotonic()))
 
     def settle(self, longest_s: float, *, quiet_s: float = 0.25) -> None:
         """Wait until no late verdict has come for a moment."""
@@ -62,13 +68,13 @@ class Caller:
                 seen, since_s = len(self.corrected), time.monotonic()
 
 
-def _received(request: str, reply: Reply) -> Received:
+def _received(request: str, answer: Answer) -> Received:
     return Received(
         request=request,
-        id=reply.id,
-        label=str(reply.value),
-        tier=reply.tier.value,
-        reason=reply.reason.value,
-        degraded=reply.degraded,
+        id=answer.id,
+        label=answer.label,
+        tier=answer.tier,
+        reason=answer.reason,
+        degraded=answer.degraded,
         at_s=time.monotonic(),
     )

@@ -50,6 +50,24 @@ class Traffic(msgspec.Struct, frozen=True):
     down_bytes: int
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """The observer showed a device's certificate at the hub's device door: its digest, the TLS version that
+    was spoken, and the status of the answer; 0 where there was none."""
+
+    digest: str
+    version: str
+    status: int
+
+
+class Door(msgspec.Struct, frozen=True):
+    """How devices and hub speak: the TLS version of each connection that the link carried, as it saw it go
+    by, what the device door did with a stranger, and what it did with each device's certificate."""
+
+    carried: tuple[str, ...]
+    stranger: str
+    shown: tuple[Shown, ...]
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """All that the observer may look at. `phases` are in their order; `edge_labels` what the edge model,
     asked apart, says of each row."""
@@ -64,3 +82,4 @@ class Evidence(msgspec.Struct, frozen=True):
     baseline: str = "cloud_only"
     normal: str = "normal"
     recovery: str | None = None
+    door: Door | None = None

@@ -15,11 +15,11 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
+from halocline.demo.answer import Answer
 from halocline.demo.caller import Caller, Row
 from halocline.demo.sabotage import Delivery
 from halocline.demo.stage import DEADLINE_S, Stage
 from halocline.errors import HaloclineError, Misconfigured
-from halocline.records import Reply
 
 PACE_S = 0.02
 DRAW_EVERY_S = 0.2
@@ -49,7 +49,7 @@ class Show:
 
     def play(self, stage: Stage, caller: Caller, delivery: Delivery) -> None:
         """Ask until the viewer has seen enough."""
-        # One program is asked, so that its breaker can be watched at work.
+        # One device is asked, so that its breaker can be watched at work.
         rows = itertools.cycle(row for row in stage.rows(self._seed) if row.fold == 0)
         drawn_s = 0.0
         try:
@@ -90,11 +90,11 @@ class Show:
             self._note = str(error)
 
     def _ask(self, row: Row, stage: Stage, caller: Caller, delivery: Delivery) -> None:
-        reply = caller.ask(
-            stage.tiered[row.fold], row, phase="interactive", deadline_s=DEADLINE_S, delivery=delivery
+        answer = caller.ask(
+            stage.agent(0), row, phase="interactive", deadline_s=DEADLINE_S, delivery=delivery
         )
         self._asked += 1
-        self._recent.append(_told(reply))
+        self._recent.append(_told(answer))
 
     def _panel(self, stage: Stage, caller: Caller) -> Panel:
         table = Table.grid(padding=(0, 2))
@@ -110,8 +110,8 @@ class Show:
         return Panel(table, title="c cuts the link · k kills the cloud · q ends", width=76)
 
 
-def _told(reply: Reply | None) -> str:
-    return "no reply" if reply is None else reply.reason.value
+def _told(answer: Answer | None) -> str:
+    return "no reply" if answer is None else answer.reason
 
 
 class Keys:

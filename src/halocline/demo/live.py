@@ -7,8 +7,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from halocline.demo.answer import Answer
 from halocline.demo.play import Phase
-from halocline.records import Reply
 
 UPDATE_EVERY = 10
 """Requests between two updates: drawing must not slow down what is being timed."""
@@ -53,10 +53,10 @@ class Live:
         self._phase, self._count, self._reasons = phase, 0, Counter()
         self._bar = self._progress.add_task("", total=requests, name=phase.name, say=phase.say, reasons="")
 
-    def step(self, reply: Reply | None) -> None:
+    def step(self, answer: Answer | None) -> None:
         """Count one request."""
         self._count += 1
-        self._reasons[reply.reason.value if reply is not None else "no reply"] += 1
+        self._reasons[answer.reason if answer is not None else "no reply"] += 1
         if self._count % UPDATE_EVERY == 0:
             self._progress.update(self._bar, completed=self._count, reasons=self._said())
 

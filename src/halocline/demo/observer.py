@@ -1,4 +1,4 @@
-"""Judge a run by what callers received and what the cloud process logged, and by nothing else.
+"""Judge a run by what callers received, what the cloud process logged, and what the hub's door let in.
 
 Pure, and apart from the program under test on purpose: it shares no counter with it, and states its own
 idea of which reason goes with which tier.
@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from halocline.demo.evidence import Evidence, Received, Sent, Traffic
+from halocline.demo.evidence import Door, Evidence, Received, Sent, Traffic
 
 LATE_TOLERANCE_S = 0.1
 """A reply may come this long after its deadline: what a busy two-core machine does to any thread."""
 ACCURACY_TOLERANCE = 0.003
 LEAST_SAVED = 0.70
+LEAST_DEVICES = 3
+MUTUAL = "mutual, 1.3"
 
 CLOUD_REASONS = frozenset({"escalated", "mode"})
 EDGE_REASONS = frozenset({"confident", "budget", "pending", "mode"})
@@ -78,6 +80,8 @@ class Judgement(msgspec.Struct, frozen=True):
     accuracy: dict[str, float | None]
     cloud_calls_saved: float | None
     latency_s: dict[str, Spread]
+    devices: int
+    tls: str
     phases: tuple[PhaseSeen, ...]
     verdicts: tuple[Verdict, ...]
 
@@ -117,6 +121,8 @@ def judge(evidence: Evidence) -> Judgement:
         accuracy=accuracy,
         cloud_calls_saved=saved,
         latency_s=_latencies(tiered, asked),
+        devices=_devices(evidence.door),
+        tls=_tls(evidence.door),
         phases=phases,
         verdicts=_verdicts(evidence, counted, phases, accuracy, saved),
     )
@@ -263,6 +269,23 @@ def _saved(evidence: Evidence, phases: Sequence[PhaseSeen]) -> float | None:
     return round(1 - normal.cloud_rows / normal.requests, 6)
 
 
+# How devices and hub speak
+
+
+def _devices(door: Door | None) -> int:
+    """Distinct certificates that the hub's device door let in."""
+    return len({each.digest for each in door.shown if each.status == 200}) if door is not None else 0
+
+
+def _tls(door: Door | None) -> str:
+    """`mutual, 1.3` where every connection was that; else what was seen."""
+    if door is None:
+        return "not looked at"
+    versions = sorted({*door.carried, *(each.version.removeprefix("TLSv") for each in door.shown)})
+    kind = "mutual" if door.stranger == "refused" and door.shown else f"a stranger was {door.stranger}"
+    return ", ".join([kind, *(versions if door.carried else ["no connection seen"])])
+
+
 # The verdicts
 
 
@@ -290,6 +313,8 @@ def _verdicts(
     ]
     if saved is not None:
         verdicts += [_as_good_as_the_cloud(accuracy), _saves_calls(saved)]
+    if evidence.door is not None:
+        verdicts += [_enough_devices(_devices(evidence.door)), _mutual(_tls(evidence.door), evidence.door)]
     if evidence.recovery is not None:
         verdicts.append(_recovered(next(each for each in phases if each.name == evidence.recovery)))
     return tuple(verdicts)
@@ -300,6 +325,20 @@ def _all_answered(phases: Sequence[PhaseSeen]) -> Verdict:
         f"{each.name} {each.answered}/{each.requests}" for each in phases if each.answered != each.requests
     ]
     return Verdict("answered in every phase", not short, ", ".join(short) or "all of them")
+
+
+def _enough_devices(devices: int) -> Verdict:
+    return Verdict(
+        "devices by their own certificates",
+        devices >= LEAST_DEVICES,
+        f"{devices} let in at the hub's door, each by another certificate (at least {LEAST_DEVICES})",
+    )
+
+
+def _mutual(tls: str, door: Door) -> Verdict:
+    return Verdict(
+        "mutual TLS 1.3", tls == MUTUAL, f"{tls}, on {len(door.carried)} connections through the link"
+    )
 
 
 def _as_good_as_the_cloud(accuracy: dict[str, float | None]) -> Verdict:

@@ -7,12 +7,11 @@ from typing import Protocol
 
 import msgspec
 
-from halocline.demo.caller import Caller, Row
+from halocline.demo.answer import Answer
+from halocline.demo.caller import Ask, Caller, Row
 from halocline.demo.evidence import Traffic
 from halocline.demo.sabotage import Delivery
 from halocline.demo.stage import BASELINE_DEADLINE_S, DEADLINE_S, Stage
-from halocline.edge.tiered import Tiered
-from halocline.records import Reply
 
 LTE_DELAY_S = 0.05
 """One way; a mobile network's round trip of about a tenth of a second."""
@@ -20,7 +19,7 @@ SLOW_BITS_PER_S = 1e6
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """One phase: what viewers are told, which folds' programs are asked, how often and how fast.
+    """One phase: what viewers are told, which folds' rows are asked, how often and how fast.
 
     `folds` None are those of the normal case; `requests` None is every row once. `begin` breaks or mends
     the link; `end` undoes what must not last.
@@ -58,7 +57,8 @@ def _speed_up(stage: Stage) -> None:
     stage.link.delay_s, stage.link.bits_per_s = 0.0, None
 
 
-# Each fault meets a program that has not learnt of the one before; the last phase asks all of those again.
+# Each fault meets a device that has not learnt of the one before; the last phase asks all of those again.
+# Where all is well, the devices are asked in turn.
 PHASES = (
     Phase("cloud_only", "every row goes to the cloud: the baseline", None, None, 0.0, _nothing, _nothing),
     Phase("normal", "the edge answers when it is sure", None, None, 0.0015, _nothing, _nothing),
@@ -79,7 +79,7 @@ class Watcher(Protocol):
     def say(self, line: str) -> None:
         """A line for whoever watches."""
 
-    def step(self, reply: Reply | None) -> None:
+    def step(self, answer: Answer | None) -> None:
         """One request was answered, or was not."""
 
 
@@ -101,13 +101,18 @@ class Play:
         """Every phase, in its order."""
         for phase in PHASES:
             if phase.name == BASELINE:
-                with self._stage.baseline() as tiered:
-                    self._play(phase, tiered, BASELINE_DEADLINE_S, Delivery(None))
+                with self._stage.baseline() as cloud:
+                    self._play(phase, lambda at, row: cloud, BASELINE_DEADLINE_S, Delivery(None))
+            elif phase.folds is None:
+                self._play(phase, lambda at, row: self._stage.agent(at), DEADLINE_S, self._delivery)
             else:
-                self._play(phase, self._stage.tiered, DEADLINE_S, self._delivery)
+                self._play(phase, lambda at, row: self._stage.agent(row.fold), DEADLINE_S, self._delivery)
         self._caller.settle(0.5)
 
-    def _play(self, phase: Phase, tiered: Sequence[Tiered], deadline_s: float, delivery: Delivery) -> None:
+    def _play(
+        self, phase: Phase, asked: Callable[[int, Row], Ask], deadline_s: float, delivery: Delivery
+    ) -> None:
+        """`asked` says which program is to answer the row at that place."""
         folds = self._stage.material.asked if phase.folds is None else phase.folds
         rows = [row for row in self.rows if row.fold in folds]
         if phase.requests is not None:
@@ -115,11 +120,12 @@ class Play:
         self._watcher.phase(phase, len(rows))
         with self._counted(phase.name):
             phase.begin(self._stage)
-            for row in _paced(rows, 0.0 if self._fast and phase.requests is None else phase.pause_s):
-                reply = self._caller.ask(
-                    tiered[row.fold], row, phase=phase.name, deadline_s=deadline_s, delivery=delivery
+            pause_s = 0.0 if self._fast and phase.requests is None else phase.pause_s
+            for at, row in enumerate(_paced(rows, pause_s)):
+                answer = self._caller.ask(
+                    asked(at, row), row, phase=phase.name, deadline_s=deadline_s, delivery=delivery
                 )
-                self._watcher.step(reply)
+                self._watcher.step(answer)
             phase.end(self._stage)
             if phase.end is _restore:
                 self._caller.settle(1.0)

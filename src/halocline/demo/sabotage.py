@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from enum import StrEnum
 
-from halocline.records import Reply
+from halocline.demo.answer import Answer
 
 EVERY = 40
 """One reply in so many is tampered with."""
@@ -28,14 +28,14 @@ class Delivery:
         self._kind = kind
         self._seen = 0
 
-    def of(self, reply: Reply, *, deadline_s: float) -> Iterator[Reply]:
-        """What the caller is given for this reply; `deadline_s` is how long it was ready to wait."""
+    def of(self, answer: Answer, *, deadline_s: float) -> Iterator[Answer]:
+        """What the caller is given for this answer; `deadline_s` is how long it was ready to wait."""
         self._seen += 1
         tampered = self._kind is not None and self._seen % EVERY == 0
         if tampered and self._kind is Kind.DROP:
             return
         if tampered and self._kind is Kind.LATE and self._seen <= EVERY * MOST_LATE:
             time.sleep(deadline_s + LATE_S)
-        yield reply
+        yield answer
         if tampered and self._kind is Kind.DUPLICATE:
-            yield reply
+            yield answer

@@ -29,6 +29,7 @@ class Scorecard(msgspec.Struct, frozen=True):
     seed: int
     sabotage: str | None
     pids: dict[str, int]
+    enrolled_s: float
     errors: tuple[str, ...]
 
     def cost_usd(self, phase: str) -> float:
@@ -46,6 +47,7 @@ class Scorecard(msgspec.Struct, frozen=True):
             "seed": self.seed,
             "sabotage": self.sabotage,
             "pids": self.pids,
+            "enrolled_s": self.enrolled_s,
             "errors": self.errors,
             "deadline_s": DEADLINE_S,
         }
@@ -84,11 +86,12 @@ def run_scripted(
             ran=stage.cloud.read_log(),
             traffic=play.traffic,
             edge_labels=stage.edge_labels(play.rows),
+            door=stage.door,
             baseline=BASELINE,
             normal=NORMAL,
             recovery=RECOVERY,
         )
-    return _scorecard(evidence, material, prices, seed, sabotage, pids, caller)
+    return _scorecard(evidence, material, prices, seed, sabotage, pids, stage.enrolled_s, caller)
 
 
 def run_interactive(
@@ -115,14 +118,18 @@ def run_interactive(
             ran=stage.cloud.read_log(),
             traffic={},
             edge_labels={},
+            door=stage.door,
         )
-    return _scorecard(evidence, material, prices, seed, sabotage, pids, caller)
+    return _scorecard(evidence, material, prices, seed, sabotage, pids, stage.enrolled_s, caller)
 
 
 def _announce(say: Callable[[str], None], stage: Stage) -> dict[str, int]:
-    pids = {"callers": os.getpid(), "cloud": stage.cloud.pid}
-    say(f"callers and edge models: process {pids['callers']}")
-    say(f"cloud models:            process {pids['cloud']}, reached through a link on port {stage.link.port}")
+    pids = {"callers": os.getpid(), **stage.pids}
+    agents = ", ".join(str(agent.pid) for agent in stage.agents)
+    say(f"callers:      process {pids['callers']}")
+    say(f"agents:       processes {agents}, enrolled and serving after {stage.enrolled_s:.1f} s")
+    say(f"hub:          process {pids['hub']}, reached through a link on port {stage.link.port}")
+    say(f"cloud models: process {pids['cloud']}, asked by the hub")
     return pids
 
 
@@ -133,6 +140,7 @@ def _scorecard(
     seed: int,
     sabotage: Kind | None,
     pids: dict[str, int],
+    enrolled_s: float,
     caller: Caller,
 ) -> Scorecard:
     return Scorecard(
@@ -143,5 +151,6 @@ def _scorecard(
         seed=seed,
         sabotage=sabotage.value if sabotage is not None else None,
         pids=pids,
+        enrolled_s=enrolled_s,
         errors=tuple(caller.errors),
     )

@@ -17,6 +17,8 @@ RESET = struct.pack("ii", 1, 0)
 CHUNK_BYTES = 2_048
 """Small enough that two connections share a slow link fairly."""
 FREE_CHUNK_BYTES = 65_536
+OPENING_BYTES = 1_024
+"""So much of what a connection first brings back is remembered."""
 AHEAD_S = 0.005
 """How far reading runs ahead of the link, so that late timers cost no bandwidth."""
 
@@ -43,7 +45,8 @@ class ThrottledLink:
     """A link to a port of this machine, with a delay and a bandwidth cap each way.
 
     `delay_s` is one way; `bits_per_s` is shared by all connections, each way; both may be set while it
-    runs. `up_bytes` and `down_bytes` count what was put on the link, by its own count, whoever sent it.
+    runs. `up_bytes` and `down_bytes` count what was put on the link, by its own count, whoever sent it;
+    `openings` is what each connection first brought back.
     The TCP handshake itself is not delayed: the kernel answers it.
     """
 
@@ -56,6 +59,7 @@ class ThrottledLink:
         self._up, self._down = _Lane(), _Lane()
         self._listener = _bound(port)
         self._address: tuple[str, int] = self._listener.getsockname()
+        self._openings: list[bytearray] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="throttled-link", daemon=True)
         self._accepting: asyncio.Task[None] | None = None
@@ -79,6 +83,11 @@ class ThrottledLink:
     def down_bytes(self) -> int:
         """Bytes put on the link back from the target so far."""
         return self._down.total_bytes
+
+    @property
+    def openings(self) -> list[bytes]:
+        """The first bytes that each connection brought back from the target; empty where it brought none."""
+        return [bytes(opening) for opening in self._openings]
 
     def cut(self, existing: Existing | str = Existing.FREEZE, fresh: Fresh | str = Fresh.REFUSE) -> None:
         """Cut the link; returns once nothing passes any more."""
@@ -159,10 +168,11 @@ class ThrottledLink:
 
     async def _carry_both_ways(self, near: socket.socket, far: socket.socket) -> None:
         to_far, to_near = _parcels(), _parcels()
+        self._openings.append(opening := bytearray())
         tasks = {
             self._loop.create_task(self._load(self._up, near, to_far)),
             self._loop.create_task(self._unload(to_far, far)),
-            self._loop.create_task(self._load(self._down, far, to_near)),
+            self._loop.create_task(self._load(self._down, far, to_near, opening)),
             self._loop.create_task(self._unload(to_near, near)),
         }
         try:
@@ -170,13 +180,17 @@ class ThrottledLink:
         finally:
             await _ended(tasks)
 
-    async def _load(self, lane: "_Lane", source: socket.socket, parcels: "_Parcels") -> None:
+    async def _load(
+        self, lane: "_Lane", source: socket.socket, parcels: "_Parcels", opening: bytearray | None = None
+    ) -> None:
         """Put what the source sends on the lane, as fast as the lane takes it, until the source ends."""
         part = b"?"
         while part:
             part = await self._loop.sock_recv(
                 source, FREE_CHUNK_BYTES if self.bits_per_s is None else CHUNK_BYTES
             )
+            if opening is not None and len(opening) < OPENING_BYTES:
+                opening += part[: OPENING_BYTES - len(opening)]
             await self._flowing.wait()
             sent_s = lane.book(len(part), self._loop.time(), self.bits_per_s)
             await parcels.put((sent_s + self.delay_s, part))

@@ -106,3 +106,6 @@ AUDIT: Final = Table(
     Column("previous", String(80), nullable=False),
     Column("digest", String(80), nullable=False),
 )
+
+AUTHORITY: Final = Table("authority", METADATA, Column("root", String(80), primary_key=True))
+"""One row: the newest root that the devices in this database trust."""

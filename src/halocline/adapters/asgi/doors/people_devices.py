@@ -90,10 +90,12 @@ def set_device(hub: Hub, person: Person, call: Call) -> Answer:
         call.named[0],
         asked.settings,
         unset=asked.unset,
+        force=asked.force,
         actor=actor_of(person),
         reason=asked.reason,
         now_s=hub.clock(),
     )
+    hub.changed(call.named[0])
     return show_device(hub, person, call)
 
 

@@ -18,7 +18,7 @@ from halocline.hub import twins
 from halocline.hub.people import demand
 from halocline.serving.admission import Admission
 from halocline.wire import channel
-from halocline.wire.people import ReasonRequest
+from halocline.wire.people import MAX_INVITE_BYTES, ReasonRequest
 
 _READS: Final = "GET"
 _DEVICE: Final = "{device}"
@@ -34,10 +34,15 @@ FLEET_ROUTES: Final[tuple[tuple[str, str, Action, _ForPerson], ...]] = (
     ("PUT", "/v1/devices/{device}/desired", Action.DEVICE_SET, people_devices.set_device),
     ("POST", "/v1/devices/{device}/revoke", Action.DEVICE_REVOKE, people_standing.revoke_device),
     ("POST", "/v1/devices/{device}/replace", Action.DEVICE_REPLACE, people_standing.replace_device),
+    ("POST", "/v1/authority/rotate", Action.HUB_CHANGE, people_standing.rotate),
     ("GET", "/v1/alerts", Action.DEVICE_SEE, people_standing.alerts),
     ("GET", "/v1/audit", Action.AUDIT_SEE, people_standing.audit),
 )
 """Method, path, the right that it takes, and who answers; those about people stand in PEOPLE_ROUTES."""
+
+
+_LARGE_BYTES: Final = {"/v1/invites": MAX_INVITE_BYTES}
+"""Where more may be sent than elsewhere."""
 
 
 def people_door(
@@ -47,7 +52,12 @@ def people_door(
     sign_ins = SignIns()
     fleet = [(method, path, right, _of_caller(ask)) for method, path, right, ask in FLEET_ROUTES]
     routes = [
-        Route(method, path, _guarded(hub, sign_ins, path, action, handler))
+        Route(
+            method,
+            path,
+            _guarded(hub, sign_ins, path, action, handler),
+            max_body_bytes=_LARGE_BYTES.get(path, channel.MAX_MESSAGE_BYTES),
+        )
         for method, path, action, handler in (*fleet, *PEOPLE_ROUTES)
     ]
     return Door([*routes, *Page(hub, sign_ins).routes()], admission, executor, knock=knock)
@@ -76,7 +86,8 @@ def _guarded(
 
 def _demand_reason(call: Call) -> None:
     """Raise Rejected (HAL-785) for a change that does not say why, whatever it is."""
-    if not channel.decode(call.body or b"{}", ReasonRequest).reason.strip():
+    asked = channel.decode(call.body or b"{}", ReasonRequest, max_bytes=len(call.body) or 2)
+    if not asked.reason.strip():
         raise Rejected(
             "HAL-785", "this hub takes no change without a reason, for its audit log. Say why: --reason TEXT"
         )
