@@ -49,7 +49,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Action]]] = {
 """What each role may do; what does not stand here is refused."""
 
 
-_WHOLE_HUB: Final = frozenset({Action.PEOPLE_MANAGE, Action.AUDIT_SEE})
+_WHOLE_HUB: Final = frozenset(Action) - _SEE - {each for each in Action if each.startswith("device.")}
 """What reaches beyond any devices: a token that is narrowed to some of them never does it."""
 
 

@@ -86,7 +86,8 @@ def _guarded(
 
 def _demand_reason(call: Call) -> None:
     """Raise Rejected (HAL-785) for a change that does not say why, whatever it is."""
-    if not channel.decode(call.body or b"{}", ReasonRequest).reason.strip():
+    asked = channel.decode(call.body or b"{}", ReasonRequest, max_bytes=len(call.body) or 2)
+    if not asked.reason.strip():
         raise Rejected(
             "HAL-785", "this hub takes no change without a reason, for its audit log. Say why: --reason TEXT"
         )
