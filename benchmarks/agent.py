@@ -118,7 +118,7 @@ def _joined_and_aged(folder: Path) -> list[int]:
     )
     with closing(open_store(state / "hub.db")) as store, store.change() as tx:
         tx.put_certificate(certificate)
-    replace_certificate(folder / "device", chain)
+    replace_certificate(folder / "device", chain, roots="")
     return ports
 
 

@@ -624,14 +624,49 @@ CATALOGUE: dict[str, Entry] = {
         "It has joined the hub, and the hub's door for devices did not take what it says of itself.",
         "See that the door for devices can be reached from here, under the name that the hub gives devices.",
     ),
+    "HAL-777": Entry(
+        "A list of serial numbers that cannot be used",
+        "A line of it holds no serial, one that stands there already, or one that no device can have.",
+        "Correct the line that the message names: one serial a line, or a column called serial.",
+    ),
+    "HAL-778": Entry(
+        "A model that the device does not serve",
+        "The device has reported what it serves, and this model is not among it; it would refuse everything.",
+        "Correct the name; where the device is to serve that model soon, add --force.",
+    ),
     "HAL-780": Entry(
         "Where a hub is reached, given in another form",
         "--device-url, --people-url and --join-url are told to others as they are; no client could use this.",
         "Write https://HOST:PORT, as others reach that door.",
     ),
+    "HAL-781": Entry(
+        "An issuing authority that cannot be used",
+        "What --issuer-cert and --issuer-key give is no authority whose certificates devices would accept.",
+        "Give PEM files: the issuing authority's certificate and all above it up to the root, and its key.",
+    ),
+    "HAL-782": Entry(
+        "The authority cannot be replaced like this",
+        "Its root key is elsewhere, there is no old root to retire, or devices do not know the new root yet.",
+        "Do what the message says, and ask again: halocline hub rotate.",
+    ),
+    "HAL-783": Entry(
+        "A database of another authority",
+        "The devices in this database trust another root than the one in this hub's state folder.",
+        "Start with the state folder, or the --issuer-cert, that this database was made with.",
+    ),
     "HAL-785": Entry(
         "A change without a reason",
         "The owner of this hub wants to know why: it was started with --require-reason.",
         "Say why in a few words for the audit log: --reason TEXT.",
+    ),
+    "HAL-786": Entry(
+        "A scope that no such token can have",
+        "It names no action that there is, one that the role may not do, or labels of others' devices.",
+        "Give actions that the message lists, of those that the role of the person holds.",
+    ),
+    "HAL-790": Entry(
+        "A device asks to wait for longer than a hub lets it",
+        "GET /v1/twin?wait_s=… takes seconds up to five minutes: proxies cut what is silent for longer.",
+        "Set another time: halocline device set DEVICE --long-poll 30s.",
     ),
 }

@@ -104,6 +104,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: dict[str, ModelSettings] = msgspec.field(default_factory=dict)
     poll_s: float | None = None
     """How often it looks for changes."""
+    long_poll_s: float | None = None
+    """So long it waits at the hub for a change, where the hub has room; 0 is not at all."""
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +174,17 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     person: str
     created_s: float
     expires_s: float
+    actions: tuple[str, ...] = ()
+    """What it is narrowed to, as in `device.see`; where it is empty, all that the person's role may do."""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """The devices that it is narrowed to: those with all of these."""
+
+
+class Acting(Person, frozen=True, kw_only=True):
+    """A person by a token that narrows what their role may do."""
+
+    actions: tuple[str, ...] = ()
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,6 +103,28 @@ def command(*words: str) -> None:
     sys.exit(main(words))
 
 
+def model_server(options: str) -> None:
+    """Serve models by these options, JSON, in the process that is its own."""
+    import msgspec
+
+    from halocline.assemble import ServeOptions, serve
+    from halocline.errors import HaloclineError
+
+    try:
+        sys.exit(serve(msgspec.json.decode(options, type=ServeOptions)))
+    except HaloclineError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def impatient_server(options: str) -> None:
+    """The same, but a head has to come in half a second."""
+    from halocline.adapters.asgi import protocol
+
+    protocol.HEAD_TIMEOUT_S = 0.5  # type: ignore[misc]
+    model_server(options)
+
+
 def _run(
     target: Callable[..., Any], arguments: tuple[Any, ...], out: Connection, err: str, env: dict[str, str]
 ) -> None:

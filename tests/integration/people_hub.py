@@ -54,6 +54,7 @@ def people_hub(
     hub = Hub(
         store=store,
         authority=signs,
+        rotate=lambda what: signs.rotate(what, now_s=clock()),
         clock=clock,
         channel_url="https://localhost:8443",
         join_url="https://localhost:8445",
@@ -62,7 +63,7 @@ def people_hub(
         alerts=alerts,
         requires_reason=requires_reason,
     )
-    admission = Admission(max_queue=64, max_body_bytes=1 << 16, max_held_bytes=1 << 20)
+    admission = Admission(max_queue=64, max_body_bytes=1 << 16, max_held_bytes=1 << 25)
     admission.ready = True
     listen = Listen(port=0, tls=Tls(mine.chain, mine.key))
     started = threading.Event()

@@ -2,29 +2,22 @@
 
 import contextlib
 import http.client
+import io
 import json
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import psutil
+from forked import Forked, model_server
 from onnx import TensorProto, helper, numpy_helper
 
 from halocline.assemble import ServeOptions
 from halocline.wire import oip
-
-_PROGRAM = (
-    "import sys, msgspec; from halocline.assemble import ServeOptions, serve; "
-    "from halocline.errors import HaloclineError\n"
-    "try: sys.exit(serve(msgspec.json.decode(sys.argv[1], type=ServeOptions)))\n"
-    "except HaloclineError as error: print(error, file=sys.stderr); sys.exit(2)"
-)
 
 ONNX_TYPES = {
     "FP16": TensorProto.FLOAT16,
@@ -46,7 +39,7 @@ class Running:
     """A server that listens."""
 
     url: str
-    process: psutil.Popen
+    process: Forked
     log: Path
 
     @property
@@ -84,33 +77,27 @@ class Running:
 
 def start(*models: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a server that is not expected to come up: its exit code and what it said."""
-    return subprocess.run(
-        [sys.executable, "-c", _PROGRAM, _encoded(models, options)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "stderr"
+        process = Forked(model_server, _encoded(models, options), stderr=log)
+        said = io.TextIOWrapper(process.stdout).read()
+        return subprocess.CompletedProcess([], process.wait(60), said, log.read_text())
 
 
 @contextlib.contextmanager
-def serving(*models: str | Path, **options: Any) -> Iterator[Running]:
+def serving(
+    *models: str | Path, run: Callable[[str], None] = model_server, **options: Any
+) -> Iterator[Running]:
     """A server on a free port of its own."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "stderr"
-        with log.open("wb") as stderr:
-            process = psutil.Popen(
-                [sys.executable, "-c", _PROGRAM, _encoded(models, options)],
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-            )
+        process = Forked(run, _encoded(models, options), stderr=log)
         try:
             line = process.stdout.readline()
             assert line, log.read_text()
             yield Running(json.loads(line)["url"], process, log)
         finally:
-            if process.poll() is None:
-                process.terminate()
+            process.terminate()
             process.wait(30)
             process.stdout.close()
 

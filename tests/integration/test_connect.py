@@ -202,7 +202,7 @@ def listening(serve: object) -> Iterator[int]:
 
 @contextmanager
 def connect_proxy(target_port: int | None) -> Iterator[tuple[int, list[str]]]:
-    """A CONNECT proxy that leads everything to one port, or refuses everything."""
+    """A CONNECT proxy that leads everything to one port here, 0 to the one asked for; None refuses all."""
     heads: list[str] = []
 
     def serve(peer: socket.socket) -> None:
@@ -212,7 +212,8 @@ def connect_proxy(target_port: int | None) -> Iterator[tuple[int, list[str]]]:
             if target_port is None:
                 peer.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
                 return
-            with socket.create_connection(("127.0.0.1", target_port)) as target:
+            port = target_port or int(head.split()[1].rpartition(b":")[2])
+            with socket.create_connection(("127.0.0.1", port)) as target:
                 peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 back = threading.Thread(target=pump, args=(target, peer), daemon=True)
                 back.start()

@@ -1,7 +1,9 @@
 """What a person at a terminal can do with devices, against a real door over TLS."""
 
+import http.client
 import json
 import os
+import ssl
 import threading
 import time
 
@@ -11,6 +13,7 @@ from terminal import Terminal
 
 from halocline.adapters.certificates.request import make_key, make_request
 from halocline.cli import NOT_TRUSTED, TRY_AGAIN, WRONG_USE
+from halocline.errors import Untrusted
 from halocline.fleet import Facts, ModelSettings, Reported, ReportState
 from halocline.hub import joining, twins
 from halocline.wire.invite import decode_invite
@@ -89,6 +92,35 @@ def test_an_invite_for_serials_has_as_many_uses(hub, says, tmp_path):
     assert join(hub, made["invite"], serial="A1").startswith("dev-")
 
 
+def test_an_invite_lists_tens_of_thousands_of_serials_for_a_month(hub, says, fails, tmp_path):
+    path, count = tmp_path / "devices.csv", 40_000
+    path.write_text("model;serial\n" + "".join(f'cam;"SN-{at:012}"\n' for at in range(count)))
+    made = json.loads(says("device", "invite", "--serials", str(path), "--ttl", "30d", "--json"))
+    assert made["uses"] == count
+    assert made["expires_s"] == pytest.approx(time.time() + 30 * 86_400, abs=60)
+    for serial in ("SN-000000000000", f"SN-{count - 1:012}"):
+        assert join(hub, made["invite"], serial=serial).startswith("dev-")
+    for serial in ("SN-000000000000", "SN-x"):  # used, and not listed
+        with pytest.raises(Untrusted, match="HAL-713"):
+            join(hub, made["invite"], serial=serial)
+    path.write_text("serial\nA1\nB2\nA1\n")
+    assert "line 4: A1 stands in line 2 already" in fails(
+        WRONG_USE, "device", "invite", "--serials", str(path)
+    )
+
+
+def test_only_an_invite_may_be_as_large(hub, says):
+    body = json.dumps({"labels": {}, "reason": "x" * 100_000}).encode()
+    context = ssl.create_default_context(cafile=hub.ca)
+    headers = {"Authorization": f"Bearer {hub.token.read_text().strip()}"}
+    for path, status in ((f"/v1/devices/{NOBODY}/accept", 413), ("/v1/invites", 201)):
+        port = int(hub.url.rpartition(":")[2])
+        connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=30)
+        connection.request("POST", path, body, headers)
+        assert connection.getresponse().status == status
+        connection.close()
+
+
 def test_devices_are_found_by_label_silence_and_state(hub, says):
     cam = join(hub, says("device", "invite", "--label", "type=cam"))
     mic = join(hub, says("device", "invite", "--label", "type=mic"))
@@ -142,7 +174,7 @@ def test_a_setting_is_wanted_then_applied_or_refused_with_the_reason(hub, says):
     assert "1 applied" in shown
     assert "threshold 0.9" in shown
     assert "wanted" not in shown
-    says("device", "set", device, "--model", "absent", "--threshold", "0.8")
+    says("device", "set", device, "--model", "absent", "--threshold", "0.8", "--force")
     report(hub, device, 2, 0.9, ReportState.REFUSED, "there is no model absent")
     assert "2 refused: there is no model absent" in says("device", "show", device)
 
@@ -153,6 +185,20 @@ def test_a_revoked_device_is_out_and_told_nothing_any_more(hub, says, fails):
     assert json.loads(says("device", "show", device, "--json"))["device"]["state"] == "revoked"
     assert "HAL-747" in fails(WRONG_USE, "device", "set", device, "--poll-s", "10")
     assert "HAL-748" in fails(WRONG_USE, "device", "revoke", NOBODY)
+
+
+def test_a_cohort_is_set_by_its_label_and_nobody_else(hub, says, fails):
+    invite = says("device", "invite", "--uses", "2", "--label", "region=eu")
+    cohort = {join(hub, invite), join(hub, invite)}
+    other = join(hub, says("device", "invite"))
+    join(hub)  # it waits to be accepted, and is told nothing
+    assert "2 devices" in says("device", "set", "--label", "region=eu", "--long-poll", "30s")
+    for device in cohort:
+        assert "30 s at the hub" in says("device", "show", device)
+    assert "at the hub" not in says("device", "show", other)
+    assert "nothing is changed" in says("device", "set", "--label", "region=us", "--poll-s", "10")
+    assert "HAL-102" in fails(WRONG_USE, "device", "set", "--long-poll", "30s")
+    assert "HAL-101" in fails(WRONG_USE, "device", "set", other, "--long-poll", "1h")
 
 
 def test_a_replacement_stands_in_the_place_of_the_old_device_which_is_out(hub, says, fails):

@@ -45,3 +45,22 @@ def test_what_was_never_set_cannot_be_taken_back(hub, terminal):
     terminal.says("device", "set", device, "--model", "edge", "--threshold", "0.9")
     assert "set are: edge" in terminal.fails(WRONG_USE, "device", "set", device, "--unset", "egde")
     assert "nothing to change" in terminal.fails(WRONG_USE, "device", "set", device)
+
+
+def test_a_model_that_the_device_does_not_serve_is_refused_with_the_nearest_name(hub, terminal):
+    device = join(hub, terminal.says("device", "invite").strip())
+    report(hub, device, 0, 0.5)
+    words = ["device", "set", device, "--threshold", "0.9", "--model"]
+    said = terminal.fails(WRONG_USE, *words, "egde")
+    assert "it serves edge. Did you mean edge?" in said
+    assert "HAL-778" in said
+    assert json.loads(terminal.says("device", "show", device, "--json"))["twin"]["desired"]["generation"] == 0
+    assert "it serves no such model" in terminal.says(*words, "later", "--force")
+
+
+def test_of_a_device_that_has_not_reported_the_answer_says_so(hub, terminal):
+    device = join(hub, terminal.says("device", "invite").strip())
+    said = terminal.says("device", "set", device, "--model", "edge", "--threshold", "0.9")
+    assert "it has not reported yet what it serves" in said
+    report(hub, device, 1, 0.9)
+    assert "not reported yet" not in terminal.says("device", "show", device)

@@ -11,7 +11,6 @@ import time
 import pytest
 
 import halocline as hc
-from halocline.adapters.certificates.authority import CertificateAuthority
 from halocline.adapters.hub_folder import HubFolder, held
 from halocline.assemble_hub.first_start import prepare
 from halocline.testing.memory_store import MemoryStore
@@ -31,10 +30,9 @@ class Dying(HubFolder):
 def test_a_start_killed_before_the_token_was_kept_makes_another_at_the_next(tmp_path):
     store = MemoryStore()
     with held(tmp_path / "hub", alone=True) as folder:
-        authority = CertificateAuthority.open(folder.path / "ca", now_s=time.time())
         with pytest.raises(KeyboardInterrupt):
-            prepare(Dying(folder.path), authority, store)
-        assert prepare(folder, authority, store)
+            prepare(Dying(folder.path), store)
+        assert prepare(folder, store)
         assert folder.admin_token.read_text().startswith("hct_")
 
 

@@ -17,8 +17,10 @@ from halocline.adapters.certificates.authority import CertificateAuthority
 from halocline.adapters.sql import open_store
 from halocline.adapters.sql.store import SqlTransaction
 from halocline.assemble_hub.first_start import prepare
+from halocline.assemble_hub.options import HubOptions
 from halocline.assemble_hub.running import JOIN_BURST
 from halocline.assemble_hub.shown import Shown
+from halocline.assemble_hub.signer import Signer
 from halocline.cli import WRONG_USE
 from halocline.hub.people import authenticate
 
@@ -115,6 +117,9 @@ def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgre
     with hub_process(state, *flags) as one, hub_process(state, *flags) as two:
         assert two.told["fingerprint"] == one.told["fingerprint"]
         assert two.as_admin("GET", "/v1/status").said["database"] == "postgresql"
+        stranger = refused(tmp_path / "another", *flags)
+        assert stranger.returncode == WRONG_USE
+        assert "[HAL-783]" in stranger.stderr
         device = one.enrolled(tmp_path)
         with two.as_device(device) as client:
             assert client.ask("GET", "/v1/twin").said["desired"]["generation"] == 0
@@ -130,13 +135,13 @@ def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgre
 
 
 def test_a_door_shows_a_renewed_certificate_without_a_restart(tmp_path):
-    authority = CertificateAuthority.open(tmp_path / "ca", now_s=time.time())
     with hub_folder.held(tmp_path / "hub", alone=True) as folder:
-        shown = Shown(folder, authority, ["localhost"])
-        contexts = (shown.for_devices, shown.for_people, shown.for_joining)
-        before = [shown_by(context, authority) for context in contexts]
-        shown._renew()
-        after = [shown_by(context, authority) for context in contexts]
+        signer = Signer(folder, HubOptions(state=str(folder.path)))
+        shown = Shown(folder, signer, ["localhost"])
+        doors = (shown.for_devices, shown.for_people, shown.for_joining)
+        before = [shown_by(context, signer.authority) for context in doors]
+        shown.renew()
+        after = [shown_by(context, signer.authority) for context in doors]
     assert len(set(before)) == len(set(after)) == 1
     assert before[0] != after[0]
 
@@ -157,7 +162,7 @@ class Killed(BaseException):
     """The end of a process, as far as the code under it can tell."""
 
 
-@pytest.mark.parametrize("at", ["ca.pem", "admin.token", "the database"])
+@pytest.mark.parametrize("at", ["admin.token", "the database"])
 def test_killed_at_any_write_of_its_first_start_it_still_gets_its_admin(tmp_path, monkeypatch, at):
     write, put_token = hub_folder.HubFolder.write, SqlTransaction.put_token
 
@@ -171,7 +176,6 @@ def test_killed_at_any_write_of_its_first_start_it_still_gets_its_admin(tmp_path
             raise Killed
         put_token(self, token)
 
-    authority = CertificateAuthority.open(tmp_path / "ca", now_s=time.time())
     with (
         contextlib.closing(open_store(tmp_path / "hub.db", "hub")) as store,
         hub_folder.held(tmp_path / "hub", alone=True) as folder,
@@ -179,9 +183,9 @@ def test_killed_at_any_write_of_its_first_start_it_still_gets_its_admin(tmp_path
         monkeypatch.setattr(hub_folder.HubFolder, "write", write_or_die)
         monkeypatch.setattr(SqlTransaction, "put_token", put_or_die)
         with pytest.raises(Killed):
-            prepare(folder, authority, store)
+            prepare(folder, store)
         monkeypatch.undo()
-        prepare(folder, authority, store)
+        prepare(folder, store)
         token = folder.admin_token.read_text().strip()
         assert authenticate(store, token, time.time())[0].name == "admin"
 

@@ -2,7 +2,6 @@
 
 import json
 import stat
-from pathlib import Path
 
 import pytest
 from doors import authority, listening
@@ -173,12 +172,3 @@ def test_a_secret_is_never_said_back(config, fails):
     assert "hct_secret" not in fails(WRONG_USE, "token", "revoke", "hct_secret")
     words = ["login", "https://localhost:8444", "--token", "hct_secret"]
     assert "hct_secret" not in fails(WRONG_USE, *words)
-
-
-def test_serials_are_read_from_the_column_of_that_name_or_the_first(tmp_path: Path):
-    from halocline.cli.device_invite import _serials
-
-    named, first = tmp_path / "named.csv", tmp_path / "first.csv"
-    named.write_text("\ufeffsite,Serial\nulm,A1\nulm, B2\n\nulm,A1\n", encoding="utf-8")
-    first.write_text("A1,ulm\nB2,ulm\n")
-    assert _serials(named) == _serials(first) == ["A1", "B2"]

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trustme
+from forked import impatient_server
 from servers import Running, identity, linear, picky, serving, slow, start
 
 from halocline.adapters.asgi.protocol import HEAD_TIMEOUT_S
@@ -214,10 +215,11 @@ def test_a_slow_body_is_waited_for_as_long_as_it_comes(server: Running) -> None:
     assert server.ask("POST", INFER, trickle())[0] == 200
 
 
-def test_a_head_that_is_begun_has_to_come(server: Running) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=HEAD_TIMEOUT_S + 5) as raw:
-        raw.sendall(b"GET /v2/health/ready HTTP/1.1\r\n")
-        assert raw.recv(65_536).startswith(b"HTTP/1.1 408 ")
+def test_a_head_that_is_begun_has_to_come(tmp_path: Path) -> None:
+    with serving(linear(tmp_path), run=impatient_server) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=HEAD_TIMEOUT_S) as raw:
+            raw.sendall(b"GET /v2/health/ready HTTP/1.1\r\n")
+            assert raw.recv(65_536).startswith(b"HTTP/1.1 408 ")
 
 
 def test_what_is_left_of_a_refused_body_is_no_head(server: Running) -> None:

@@ -8,13 +8,13 @@ from halocline.decide.rights import RIGHTS, Action, covers, may, roles_that_may
 from halocline.fleet import Person, Role
 
 # One line a role, one column an action: what the code must say, written down a second time.
-COLUMNS = "see_hub see accept invite label set revoke replace own manage audit"
+COLUMNS = "see_hub see accept invite label set revoke replace own manage audit change"
 TABLE = {
-    Role.VIEWER: "yes yes  -   -   -   -   -   -   yes  -   -",
-    Role.OPERATOR: "yes yes yes yes yes yes yes yes yes  -   -",
-    Role.ADMIN: "yes yes yes yes yes yes yes yes yes yes yes",
-    Role.AUDITOR: "yes yes  -   -   -   -   -   -   yes  -  yes",
-    Role.INSTALLER: "yes yes yes  -   -   -   -   -   yes  -   -",
+    Role.VIEWER: "yes yes  -   -   -   -   -   -   yes  -   -   -",
+    Role.OPERATOR: "yes yes yes yes yes yes yes yes yes  -   -   -",
+    Role.ADMIN: "yes yes yes yes yes yes yes yes yes yes yes yes",
+    Role.AUDITOR: "yes yes  -   -   -   -   -   -   yes  -  yes  -",
+    Role.INSTALLER: "yes yes yes  -   -   -   -   -   yes  -   -   -",
 }
 ACTIONS = [
     Action.HUB_SEE,
@@ -28,6 +28,7 @@ ACTIONS = [
     Action.TOKEN_OWN,
     Action.PEOPLE_MANAGE,
     Action.AUDIT_SEE,
+    Action.HUB_CHANGE,
 ]
 
 

@@ -94,6 +94,21 @@ class HubFolder:
             raise _unusable(self.path, error) from error
 
 
+def is_held(path: Path) -> bool:
+    """Whether a hub process holds the folder now."""
+    try:
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _take(path: Path, lock: int, *, alone: bool) -> None:
     try:
         fcntl.flock(lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -1,34 +1,19 @@
-"""What a hub's first start makes: its authority, its first admin, and the key of its audit log."""
+"""What a hub's first start makes: its first admin, and the key of its audit log."""
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Final
-
-from halocline.assemble_hub.options import HubOptions
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from halocline.adapters.audit_heads import HeadKey
-    from halocline.adapters.certificates.authority import CertificateAuthority
     from halocline.adapters.hub_folder import HubFolder
     from halocline.hub.store import Store
 
-CA: Final = "ca"
-"""The authority's folder in the state folder."""
 
-
-def authority_of(folder: "HubFolder", options: HubOptions) -> "CertificateAuthority":
-    """The authority in the state folder, made where there is none. Raises as `open` does."""
-    from halocline.adapters.certificates.authority import CertificateAuthority
-
-    return CertificateAuthority.open(folder.path / CA, now_s=time.time(), passphrase=options.ca_passphrase)
-
-
-def prepare(folder: "HubFolder", authority: "CertificateAuthority", store: "Store") -> bool:
-    """Put there what others need at the first start; whether what to do next is news still."""
+def prepare(folder: "HubFolder", store: "Store") -> bool:
+    """Put there what people need at the first start; whether what to do next is news still."""
     from halocline.hub.people import SECRET_BYTES, first_admin
-    from halocline.whole_files import PUBLIC
 
-    folder.write(folder.ca, authority.root_pem.encode(), PUBLIC)
     first_admin(
         store,
         secrets.token_bytes(SECRET_BYTES),

@@ -49,7 +49,7 @@ def config(
         return 0
     read = read_agent_file(config, os.environ)
     if check:
-        _check_files(read)
+        check_files(read)
         return 0
     lines = list(told(read))
     if json:
@@ -62,7 +62,7 @@ def config(
     return 0
 
 
-def _check_files(config: "AgentConfig") -> None:
+def check_files(config: "AgentConfig") -> None:
     """Raise Misconfigured (HAL-728) for a file that is named and not there."""
     for model, read in config.models.items():
         for key in ("edge", "cloud", "policy", "labels"):

@@ -29,6 +29,7 @@ COMMANDS = (
     "model inspect",
     "hub serve",
     "hub status",
+    "hub rotate",
     "hub backup",
     "hub restore",
     "login",

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -70,6 +70,12 @@ def name_in(what: str, text: str) -> str:
     return text
 
 
+def scope_said(actions: Sequence[str], labels: Mapping[str, str]) -> str:
+    """What a token is narrowed to; empty where it is not."""
+    where = ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    return " ".join([", ".join(actions), *([f"where {where}"] if where else [])]).strip()
+
+
 def plain(message: msgspec.Struct) -> dict[str, Any]:
     """A reply as --json prints it: its fields, whose version the printer adds."""
     fields: dict[str, Any] = msgspec.to_builtins(message)
@@ -134,7 +140,11 @@ def _settings_said(device_id: str, twin: Twin) -> list[tuple[str, str]]:
             said += (
                 f"; it serves no such model. Take it back: halocline device set {device_id} --unset {name}"
             )
+        elif twin.reported is None:
+            said += "; it has not reported yet what it serves"
         lines.append((f"  {name}", said))
     if twin.desired.settings.poll_s is not None:
         lines.append(("  looks each", f"{twin.desired.settings.poll_s:g} s"))
+    if twin.desired.settings.long_poll_s:
+        lines.append(("  waits", f"{twin.desired.settings.long_poll_s:g} s at the hub for a change"))
     return lines

@@ -1,11 +1,9 @@
 """halocline device invite: make one string by which devices join."""
 
-import csv
 from pathlib import Path
 
 from halocline.cli.at_hub import Several
 from halocline.cli.output import Json, print_json
-from halocline.errors import Misconfigured
 
 
 def invite(
@@ -33,7 +31,7 @@ def invite(
     label
         KEY=VALUE that the devices get; may be given again.
     serials
-        A CSV file with the serial numbers that may join, each once: its column `serial`, or its first one.
+        A CSV file with the serial numbers that may join, each once: its column `serial`, or its only one.
     reason
         Why, for the audit log.
     hub
@@ -43,9 +41,10 @@ def invite(
     """
     from halocline.cli.at_hub import labels_in, open_hub, plain
     from halocline.cli.durations import read_duration
+    from halocline.cli.serials import read_serials
     from halocline.wire.people import InviteRequest
 
-    listed = None if serials is None else _serials(serials)
+    listed = None if serials is None else read_serials(serials)
     request = InviteRequest(
         ttl_s=read_duration("--ttl", ttl),
         uses=uses if uses is not None else len(listed or [""]),
@@ -60,18 +59,3 @@ def invite(
     else:
         print(made.invite)
     return 0
-
-
-def _serials(path: Path) -> list[str]:
-    """The serial numbers in the file, each once, in its order. Raises Misconfigured (HAL-102)."""
-    try:
-        rows = [row for row in csv.reader(path.read_text("utf-8-sig").splitlines()) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Misconfigured("HAL-102", f"--serials: {path} cannot be read as CSV ({error})") from None
-    head = [cell.strip().lower() for cell in rows[0]] if rows else []
-    named = "serial" in head
-    at = head.index("serial") if named else 0
-    found = [row[at].strip() for row in rows[named:] if len(row) > at and row[at].strip()]
-    if not found:
-        raise Misconfigured("HAL-102", f"--serials: {path} holds no serial number")
-    return list(dict.fromkeys(found))

@@ -1,22 +1,30 @@
-"""halocline device set: change what is wanted of a device."""
+"""halocline device set: change what is wanted of a device, or of all that have a label."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from halocline.cli.at_hub import Several
 from halocline.cli.output import Json, print_json
 from halocline.errors import Misconfigured, Rejected
 
+if TYPE_CHECKING:
+    from halocline.wire.people import DeviceReply
+
 
 def set(  # noqa: A001 - named as its command
-    device: str,
+    device: str | None = None,
     /,
     *,
+    label: Several = None,
     model: str | None = None,
     threshold: float | None = None,
     deadline_s: float | None = None,
     poll_s: float | None = None,
+    long_poll: str | None = None,
     unset: Annotated[list[str] | None, Parameter(negative="")] = None,
+    force: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     reason: str = "",
     hub: str | None = None,
     json: Json = False,
@@ -26,11 +34,14 @@ def set(  # noqa: A001 - named as its command
     Examples
     --------
     halocline device set dev-abcdefghij234567 --model edge --threshold 0.9
+    halocline device set --label region=eu --long-poll 30s
 
     Parameters
     ----------
     device
         Its id, as device list shows it.
+    label
+        Instead of one device, all that have joined and have this KEY=VALUE now; may be given again.
     model
         The model, by the name under which the device serves it.
     threshold
@@ -39,8 +50,13 @@ def set(  # noqa: A001 - named as its command
         Seconds that the cloud may take.
     poll_s
         How often the device looks for changes, in seconds.
+    long_poll
+        How long the device waits at the hub for a change, as in 30s, instead of looking at intervals; a hub
+        without room lets it look at intervals. 0s: not at all.
     unset
         A model whose settings are taken back: it is as the device's file says again. May be given again.
+    force
+        Set it also for a model that the device does not serve yet.
     reason
         Why, for the audit log.
     hub
@@ -48,28 +64,51 @@ def set(  # noqa: A001 - named as its command
     json
         Print one JSON object on stdout and nothing else.
     """
-    from halocline.cli.at_hub import device_in, name_in, open_hub, plain, print_device
+    from halocline.cli.at_hub import device_in, labels_in, name_in, open_hub, plain, print_device
+    from halocline.cli.durations import read_duration
     from halocline.fleet import ModelSettings, Settings
 
-    device_id = device_in(device)
+    if (device is None) == (not label):
+        raise Misconfigured("HAL-102", "say of which device, or of all that have a --label KEY=VALUE")
+    labels = labels_in(label)
     for_model = threshold is not None or deadline_s is not None
     if for_model != (model is not None):
         raise Misconfigured(
             "HAL-102", "--threshold and --deadline-s are of one model: give --model with them"
         )
-    if not for_model and poll_s is None and not unset:
+    long_poll_s = None if long_poll is None else read_duration("--long-poll", long_poll)
+    if not for_model and poll_s is None and long_poll_s is None and not unset:
         raise Misconfigured(
-            "HAL-102", "nothing to change: give --threshold, --deadline-s, --poll-s or --unset"
+            "HAL-102", "nothing to change: give --threshold, --deadline-s, --poll-s, --long-poll or --unset"
         )
     if threshold is not None and not 0 <= threshold <= 1:
         meant = f". Did you mean {threshold / 100:g}?" if 1 < threshold <= 100 else ""
         raise Rejected("HAL-101", f"--threshold must be in [0, 1], got {threshold:g}{meant}")
     wanted = ModelSettings(threshold=threshold, deadline_s=deadline_s)
     models = {} if model is None else {name_in("model", model): wanted}
+    settings = Settings(models=models, poll_s=poll_s, long_poll_s=long_poll_s)
     with open_hub(hub) as opened:
-        told = opened.set(device_id, Settings(models=models, poll_s=poll_s), unset=unset or (), reason=reason)
-    if json:
-        print_json(plain(told))
+        if device is not None:
+            ids = [device_in(device)]
+        else:
+            found = opened.devices(labels=labels, states=["enrolled"])
+            ids = [each.device.id for each in found]
+        told = [opened.set(each, settings, unset=unset or (), force=force, reason=reason) for each in ids]
+    if device is None:
+        _tell_all(told, json=json)
+    elif json:
+        print_json(plain(told[0]))
     else:
-        print_device(told)
+        print_device(told[0])
     return 0
+
+
+def _tell_all(told: "Sequence[DeviceReply]", *, json: bool) -> None:
+    from halocline.cli.at_hub import plain
+
+    if json:
+        print_json({"devices": [plain(each) for each in told]})
+    elif not told:
+        print("no device that has joined has these labels; nothing is changed")
+    else:
+        print(f"{len(told)} device{'' if len(told) == 1 else 's'} will take it up when they look next")

@@ -73,7 +73,7 @@ def virtual(
     _check("--poll-s", poll_s, LEAST_POLL_S, MOST_POLL_S)
     with contextlib.ExitStack() as ending:
         opened = ending.enter_context(open_hub(hub))
-        made = opened.invite(InviteRequest(ttl_s=_TTL_S, uses=count, labels=labels))
+        made = opened.invite(InviteRequest(ttl_s=_TTL_S, uses=count, labels=labels, reason="virtual devices"))
         where = state or Path(ending.enter_context(TemporaryDirectory(prefix="halocline-virtual-")))
         folders = [where / f"device-{place:03}" for place in range(1, count + 1)]
         told = virtual_devices(

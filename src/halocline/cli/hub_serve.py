@@ -24,11 +24,17 @@ def serve(
     cloud_model: Several = None,
     cloud_deadline_s: float = 10.0,
     ca_passphrase: str | None = None,
+    issuer_cert: str | None = None,
+    issuer_key: str | None = None,
+    issuer_passphrase: str | None = None,
+    people_cert: str | None = None,
+    people_key: str | None = None,
     alert_webhook: str | None = None,
     alert_secret: str | None = None,
     require_reason: Annotated[bool, Parameter(negative="")] = False,
     joins_per_s: float = 20.0,
     max_connections: int = 8192,
+    max_waiting: int = 1000,
     drain_s: float = 30.0,
     audit_heads: str | None = None,
     audit_heads_every_s: float = 3600.0,
@@ -75,6 +81,18 @@ def serve(
         Seconds that a model behind a URL may take to answer.
     ca_passphrase
         What the authority's keys are encrypted with, env:NAME or file:PATH, instead of a file made here.
+    issuer_cert
+        A PEM file with a company's own issuing authority and all above it, the root last, in place of an
+        authority made here. Read anew when it changes or on SIGHUP.
+    issuer_key
+        The PEM file of its key.
+    issuer_passphrase
+        What opens that key, env:NAME or file:PATH.
+    people_cert
+        A PEM file with a certificate that browsers trust, for the people's door alone. Read anew when it
+        changes or on SIGHUP; open connections stay.
+    people_key
+        The PEM file of its key.
     alert_webhook
         A URL that gets a signed message for each alert that opens or closes: a device is silent or cloned,
         the hub's disk is nearly full. https://, or http:// on this machine.
@@ -87,6 +105,8 @@ def serve(
         How often one address may try to join, in the long run.
     max_connections
         The most connections of each door at once.
+    max_waiting
+        The most devices that wait for a change at once (device set --long-poll); others look at intervals.
     drain_s
         Seconds that requests inside get after SIGTERM.
     audit_heads
@@ -115,11 +135,17 @@ def serve(
             cloud_models=tuple(cloud_model or ()),
             cloud_deadline_s=cloud_deadline_s,
             ca_passphrase=ca_passphrase,
+            issuer_cert=issuer_cert,
+            issuer_key=issuer_key,
+            issuer_passphrase=issuer_passphrase,
+            people_cert=people_cert,
+            people_key=people_key,
             alert_webhook=alert_webhook,
             alert_secret=alert_secret,
             require_reason=require_reason,
             joins_per_s=joins_per_s,
             max_connections=max_connections,
+            max_waiting=max_waiting,
             drain_s=drain_s,
             audit_heads=audit_heads,
             audit_heads_every_s=audit_heads_every_s,

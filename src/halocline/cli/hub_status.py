@@ -1,6 +1,11 @@
 """halocline hub status: say how a hub is."""
 
+from typing import TYPE_CHECKING
+
 from halocline.cli.output import Json, print_json, print_pairs
+
+if TYPE_CHECKING:
+    from halocline.wire.people import StatusReply
 
 
 def status(*, hub: str | None = None, json: Json = False) -> int:
@@ -32,9 +37,22 @@ def status(*, hub: str | None = None, json: Json = False) -> int:
             ("version", told.hub_version),
             ("time", moment(told.now_s)),
             ("devices", devices or "none yet. Try: halocline device invite"),
+            *([("waiting", f"{told.waiting} for a change")] if told.waiting else []),
             ("models", ", ".join(told.models) or "none"),
             ("database", told.database),
             ("authority", told.ca_fingerprint),
+            *_rotation(told),
         ]
     )
     return 0
+
+
+def _rotation(told: "StatusReply") -> list[tuple[str, str]]:
+    """How far devices have followed to a new root, where there is an old one."""
+    from halocline.cli.at_hub import moment
+
+    state = told.rotation
+    if state is None:
+        return []
+    known = f"{state.behind} devices know no other" if state.behind else "no device needs it"
+    return [("old root", f"{old}, replaced {moment(state.since_s)}; {known}") for old in state.old]

@@ -32,7 +32,7 @@ def list(  # noqa: A001 - named as its command
     json
         Print one JSON object on stdout and nothing else.
     """
-    from halocline.cli.at_hub import moment, name_in, open_hub, plain
+    from halocline.cli.at_hub import moment, name_in, open_hub, plain, scope_said
 
     if user and everyone:
         raise Misconfigured("HAL-102", "give --user or --all, not both")
@@ -43,7 +43,14 @@ def list(  # noqa: A001 - named as its command
         print_json({"tokens": [plain(each) for each in tokens]})
     else:
         rows = [
-            [each.digest[:19], each.person, moment(each.created_s), moment(each.expires_s)] for each in tokens
+            [
+                each.digest[:19],
+                each.person,
+                moment(each.created_s),
+                moment(each.expires_s),
+                scope_said(each.actions, each.labels),
+            ]
+            for each in tokens
         ]
-        print_table(["token", "user", "made", "until"], rows)
+        print_table(["token", "user", "made", "until", "scope"], rows)
     return 0

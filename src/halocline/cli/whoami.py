@@ -17,7 +17,7 @@ def whoami(*, hub: str | None = None, json: Json = False) -> int:
     json
         Print one JSON object on stdout and nothing else.
     """
-    from halocline.cli.at_hub import moment, open_hub, plain
+    from halocline.cli.at_hub import moment, open_hub, plain, scope_said
 
     with open_hub(hub) as opened:
         me = opened.me()
@@ -26,12 +26,14 @@ def whoami(*, hub: str | None = None, json: Json = False) -> int:
         print_json({"url": url, **plain(me)})
     else:
         site = [("site", me.site)] if me.site else []
+        scope = scope_said(me.actions, me.labels)
         print_pairs(
             [
                 ("hub", url),
                 ("name", me.name),
                 ("role", str(me.role)),
                 *site,
+                *([("scope", scope)] if scope else []),
                 ("until", moment(me.expires_s)),
             ]
         )

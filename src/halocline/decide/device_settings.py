@@ -8,6 +8,9 @@ from halocline.fleet import ModelSettings, Settings
 
 LEAST_POLL_S: Final = 1.0
 MOST_POLL_S: Final = 86_400.0
+LEAST_LONG_POLL_S: Final = 5.0
+MOST_LONG_POLL_S: Final = 300.0
+"""Longer than proxies and gateways between keep a silent connection; 0 switches waiting off."""
 LEAST_DEADLINE_S: Final = 0.001
 MOST_DEADLINE_S: Final = 3600.0
 
@@ -18,7 +21,9 @@ def fault(settings: Settings) -> str:
         reason = _model_fault(wanted)
         if reason:
             return f"{name[:80]}: {reason}"
-    return _outside("poll_s", settings.poll_s, LEAST_POLL_S, MOST_POLL_S)
+    return _outside("poll_s", settings.poll_s, LEAST_POLL_S, MOST_POLL_S) or _outside(
+        "long_poll_s", settings.long_poll_s or None, LEAST_LONG_POLL_S, MOST_LONG_POLL_S
+    )
 
 
 def refusal(settings: Settings, models: Iterable[str]) -> str:

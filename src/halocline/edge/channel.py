@@ -19,6 +19,8 @@ REFUSED_WAIT_S: Final = 900.0
 ASKS_TIME_EVERY: Final = 4
 """After so many failures in a row, the joining door is asked for the time: the certificate may have ended
 without this device knowing, and a refused one looks like a broken connection."""
+AGAIN_S: Final = 0.25
+"""Who may wait at the hub for a change comes back so soon after each answer."""
 CLOSE_S: Final = 1.0
 
 
@@ -40,6 +42,9 @@ class Hub(Protocol):
 
     def desired(self, generation: int | None) -> Desired | None:
         """What the hub wants of this device; None where that is this generation still."""
+
+    def await_desired(self, generation: int, wait_s: float) -> tuple[Desired | None, bool]:
+        """The same, once it has changed or after `wait_s`; and whether the hub had room to wait."""
 
     def report(self, reported: Reported) -> None:
         """Tell what is in force."""
@@ -138,12 +143,12 @@ class ChannelLoop:
         """Do what is due; seconds until the next step. Raises nothing of the hub's."""
         try:
             self._renew_if_due()
-            self._look()
+            is_polled = self._look()
         except HaloclineError as error:
             return self._failed(error)
         self._state = ChannelState(contact_s=self._hub.now_s())
         self._log.answered()
-        return poll_wait(self._poll_s(), share=self._share())
+        return poll_wait(self._poll_s() if is_polled else AGAIN_S, share=self._share())
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -156,13 +161,20 @@ class ChannelLoop:
                 wait_s = LONGEST_RETRY_S
             self._stop.wait(wait_s)
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Learn what is wanted, and follow; whether to look again at an interval only."""
         last = self._memory.reported()
-        desired = self._hub.desired(last.generation if last is not None else None)
+        wait_s = self._wait_s()
+        has_room = True
+        if last is not None and wait_s and self._is_told:
+            desired, has_room = self._hub.await_desired(last.generation, wait_s)
+        else:
+            desired = self._hub.desired(last.generation if last is not None else None)
         if desired is not None and (last is None or desired.generation != last.generation):
             self._follow(desired)
         elif not self._is_told:
             self._report(msgspec.structs.replace(last or Reported(), **self._standing()))
+        return not (has_room and self._wait_s())
 
     def _follow(self, desired: Desired) -> None:
         """Put it in force or say why not; what is in force is remembered before the hub hears of it."""
@@ -257,6 +269,9 @@ class ChannelLoop:
         self._state = msgspec.structs.replace(self._state, error=str(error))
         if not self._stop.is_set():
             self._log.failed(error)
+
+    def _wait_s(self) -> float:
+        return self._memory.applied().settings.long_poll_s or 0.0
 
     def _poll_s(self) -> float:
         return self._memory.applied().settings.poll_s or self._own_poll_s

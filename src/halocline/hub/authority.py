@@ -1,5 +1,6 @@
 """What the hub asks of the authority that signs the devices' certificates."""
 
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -16,16 +17,39 @@ class Proven(msgspec.Struct, frozen=True):
     """`sha256:…` of it."""
 
 
+class Rotation(StrEnum):
+    """What is put in the place of what."""
+
+    ISSUING = "issuing"
+    """A new issuing authority under the same root."""
+    ROOT = "root"
+    """A new root beside the old one, which stays trusted."""
+    RETIRE = "retire"
+    """No old root any more."""
+
+
 class Authority(Protocol):
     """Signs certificates for devices. Thread-safe."""
 
     @property
     def root_pem(self) -> str:
-        """The root certificate."""
+        """The root certificate, the newest where there are several."""
+
+    @property
+    def roots_pem(self) -> str:
+        """Every root that is trusted now, the newest first."""
 
     @property
     def fingerprint(self) -> str:
-        """`sha256:…` of the root certificate, DER."""
+        """`sha256:…` of the newest root certificate, DER."""
+
+    @property
+    def old_fingerprints(self) -> list[str]:
+        """The same of the roots that were replaced and are trusted still, the newest first."""
+
+    @property
+    def rotating_since_s(self) -> float | None:
+        """From when on certificates are under the newest root, where an older one is trusted still."""
 
     @property
     def nonce_key(self) -> bytes:

@@ -2,14 +2,25 @@
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from halocline.decide.rights import Action, covers, may, roles_that_may
+from halocline.decide.rights import (
+    RIGHTS,
+    Action,
+    allows,
+    covers,
+    may,
+    only,
+    outside,
+    roles_that_may,
+    scope_fault,
+    widens,
+)
 from halocline.errors import Rejected, Untrusted
-from halocline.fleet import AuditEntry, Person, Role, Token
-from halocline.hub.naming import check_name
+from halocline.fleet import Acting, AuditEntry, Person, Role, Token
+from halocline.hub.naming import check_labels, check_name
 from halocline.hub.store import Store, Transaction
 
 PREFIX: Final = "hct_"
@@ -39,7 +50,7 @@ def digest_of(token: str) -> str:
 
 
 def authenticate(store: Store, token: str, now_s: float) -> tuple[Person, Token]:
-    """Whose token this is, and what the hub knows of it. Raises Untrusted (HAL-751)."""
+    """Whose token this is (an `Acting` where it narrows them), and the token. Raises Untrusted (HAL-751)."""
     if not token.startswith(PREFIX):
         raise Untrusted("HAL-751", f"a hub's token, which begins with {PREFIX}, was expected as Bearer")
     digest = digest_of(token)
@@ -52,7 +63,19 @@ def authenticate(store: Store, token: str, now_s: float) -> tuple[Person, Token]
         )
     if now_s >= known.expires_s:
         raise Untrusted("HAL-751", f"the token of {person.name} has ended. An admin makes a new one")
-    return person, known
+    return _narrowed(person, known), known
+
+
+def _narrowed(person: Person, token: Token) -> Person:
+    if not token.actions and not token.labels:
+        return person
+    return Acting(
+        name=person.name,
+        role=person.role,
+        site=person.site,
+        actions=token.actions,
+        labels=token.labels,
+    )
 
 
 def demand(
@@ -71,8 +94,11 @@ def demand(
     if not may(person.role, action):
         wanted = ", ".join(roles_that_may(action))
         why = f"{action} needs the role {wanted}; {person.name} is {person.role}"
+    elif why := outside(person, action):
+        pass
     elif labels is not None and not covers(person, labels):
-        why = f"{person.name} has the devices with the label site={person.site or '(none)'} alone"
+        needed = ", ".join(f"{name}={value or '(none)'}" for name, value in only(person).items())
+        why = f"{person.name} has the devices with the label {needed} alone"
     else:
         return
     with store.change() as tx:
@@ -150,15 +176,19 @@ def create_token(
     by_token: Token,
     reason: str,
     now_s: float,
+    actions: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
 ) -> tuple[str, Token]:
     """A new token of a person, shown this once, and what the hub keeps of it.
 
     One's own must end no later than the one in use, or a stolen token would renew itself for ever; those
-    who manage people make longer ones. Raises Rejected (HAL-101, HAL-753), Untrusted (HAL-752).
+    who manage people make longer ones. `actions` and `labels` narrow it; without them it is as narrow as
+    the one in use, and never broader. Raises Rejected (HAL-101, HAL-102, HAL-753, HAL-786), Untrusted
+    (HAL-752).
     """
     if not 1 <= valid_s <= MAX_VALID_S:
         raise Rejected("HAL-101", f"a token is valid for 1 s to {MAX_VALID_S:g} s, got {valid_s:g}")
-    if not may(by.role, Action.PEOPLE_MANAGE):
+    if not allows(by, Action.PEOPLE_MANAGE):
         left_s = by_token.expires_s - now_s
         if name != by.name:
             demand(store, by, Action.PEOPLE_MANAGE, now_s=now_s, object=name)
@@ -168,10 +198,17 @@ def create_token(
                 f"your own token ends in {left_s:.0f} s, and one made by it no later: "
                 f"--ttl {left_s:.0f}s, or ask an admin",
             )
+    with store.look() as tx:
+        narrow = _scope(_known(tx, name), by, actions, labels or {})
+    _demand_no_wider(store, by, name, narrow, now_s)
     with store.change() as tx:
         _known(tx, name)
-        text, token = _add_token(tx, name, valid_s, secret, now_s)
-        details = {"token": token.digest, "expires_s": token.expires_s}
+        text, token = _add_token(tx, name, valid_s, secret, now_s, narrow)
+        details: dict[str, Any] = {"token": token.digest, "expires_s": token.expires_s}
+        if token.actions:
+            details["actions"] = list(token.actions)
+        if token.labels:
+            details["labels"] = token.labels
         _note(tx, by, "token.create", name, reason=reason, now_s=now_s, details=details)
         return text, token
 
@@ -194,7 +231,7 @@ def revoke_token(store: Store, digest: str, *, by: Person, reason: str, now_s: f
     Raises Rejected (HAL-753) where none or several do: others' tokens are as if they were not there.
     """
     with store.change() as tx:
-        manages = may(by.role, Action.PEOPLE_MANAGE)
+        manages = allows(by, Action.PEOPLE_MANAGE)
         names = [person.name for person in tx.people()] if manages else [by.name]
         found = [t for name in names for t in tx.tokens(name) if t.digest.startswith(digest)]
         if len(found) != 1:
@@ -206,9 +243,47 @@ def revoke_token(store: Store, digest: str, *, by: Person, reason: str, now_s: f
         return found[0]
 
 
-def _add_token(tx: Transaction, name: str, valid_s: float, secret: bytes, now_s: float) -> tuple[str, Token]:
+_Scope: TypeAlias = tuple[tuple[str, ...], dict[str, str]]
+_NO_SCOPE: Final[_Scope] = ((), {})
+
+
+def _scope(person: Person, by: Person, actions: Sequence[str], labels: Mapping[str, str]) -> _Scope:
+    """What the new token is narrowed to: as asked, else as the one in use. Raises Rejected (HAL-786)."""
+    given = tuple(dict.fromkeys(actions))
+    both = dict(labels)
+    if isinstance(by, Acting):
+        given = given or tuple(name for name in by.actions if name in RIGHTS[person.role])
+        both = {**by.labels, **labels}
+    check_labels(both)
+    fault = scope_fault(person, given, both)
+    if fault:
+        raise Rejected("HAL-786", fault)
+    return given, both
+
+
+def _demand_no_wider(store: Store, by: Person, name: str, scope: _Scope, now_s: float) -> None:
+    """Raise Untrusted (HAL-752), and write it down, where the token would do more than the one in use."""
+    why = widens(by, *scope)
+    if not why:
+        return
+    with store.change() as tx:
+        _note(tx, by, "token.create", name, reason=why, now_s=now_s, outcome="refused")
+    raise Untrusted("HAL-752", why)
+
+
+def _add_token(
+    tx: Transaction, name: str, valid_s: float, secret: bytes, now_s: float, scope: _Scope = _NO_SCOPE
+) -> tuple[str, Token]:
     text = _text_of(secret)
-    token = Token(digest=digest_of(text), person=name, created_s=now_s, expires_s=now_s + valid_s)
+    actions, labels = scope
+    token = Token(
+        digest=digest_of(text),
+        person=name,
+        created_s=now_s,
+        expires_s=now_s + valid_s,
+        actions=actions,
+        labels=labels,
+    )
     tx.put_token(token)
     return text, token
 

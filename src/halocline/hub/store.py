@@ -75,6 +75,9 @@ class Transaction(Protocol):
     def twins(self, device_ids: Collection[str]) -> dict[str, Twin]:
         """The twins of those of these devices that are there."""
 
+    def generations(self, device_ids: Collection[str]) -> dict[str, int]:
+        """The generation of what is desired of each of these devices that is there."""
+
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """Set the desired state if its generation follows the stored one by one; False where it does not."""
 
@@ -104,6 +107,12 @@ class Transaction(Protocol):
 
     def remove_token(self, digest: str) -> None:
         """Remove a token."""
+
+    def root(self) -> str | None:
+        """`sha256:…` of the newest root that this store's devices were told to trust."""
+
+    def put_root(self, fingerprint: str) -> None:
+        """Replace it."""
 
     def append(self, entry: AuditEntry) -> Link:
         """Put an entry at the end of this process's chain; it is there exactly if the change is."""

@@ -1,11 +1,13 @@
 """What the hub wants of a device and what the device says became of it."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Final
 
 import msgspec
 
 from halocline.decide.device_settings import fault
+from halocline.decide.rights import covers
 from halocline.errors import Rejected, Transient
 from halocline.fleet import (
     AuditEntry,
@@ -38,7 +40,11 @@ def merged(settings: Settings, change: Settings) -> Settings:
             threshold=known.threshold if wanted.threshold is None else wanted.threshold,
             deadline_s=known.deadline_s if wanted.deadline_s is None else wanted.deadline_s,
         )
-    return Settings(models=models, poll_s=settings.poll_s if change.poll_s is None else change.poll_s)
+    return Settings(
+        models=models,
+        poll_s=settings.poll_s if change.poll_s is None else change.poll_s,
+        long_poll_s=settings.long_poll_s if change.long_poll_s is None else change.long_poll_s,
+    )
 
 
 def check(settings: Settings) -> None:
@@ -68,20 +74,25 @@ def set_desired(
     change: Settings,
     *,
     unset: Sequence[str] = (),
+    force: bool = False,
     actor: str,
     reason: str,
     now_s: float,
 ) -> Desired:
     """Lay a change over what is desired, less the models of `unset`; a new generation where that changed it.
 
-    Raises Rejected: HAL-101, HAL-102 (a value), HAL-747 (the device is out), HAL-748 (there is none).
+    With `force` also of a model that the device, by its own report, does not serve. Raises Rejected:
+    HAL-101, HAL-102 (a value), HAL-747 (the device is out), HAL-748 (there is none), HAL-778 (no such model).
     """
     check(change)
     with store.change() as tx:
         device = present(tx, device_id)
         if device.state in (DeviceState.REVOKED, DeviceState.REPLACED):
             raise Rejected("HAL-747", f"{device_id} is {device.state}: it is told nothing any more")
-        before = tx.twin(device_id).desired
+        twin = tx.twin(device_id)
+        if not force:
+            _check_served(device_id, twin.reported, change)
+        before = twin.desired
         settings = merged(without(before.settings, unset), change)
         check(settings)
         if settings == before.settings:
@@ -164,12 +175,12 @@ def present(tx: Transaction, device_id: str) -> Device:
 
 
 def visible(tx: Transaction, person: Person, device_id: str) -> Device:
-    """The device, where this person may know of it: an installer knows those of one site.
+    """The device, where this person may know of it: an installer knows those of one site, some tokens fewer.
 
     Raises Rejected (HAL-748) where there is none for them.
     """
     device = present(tx, device_id)
-    if person.site and device.labels.get("site") != person.site:
+    if not covers(person, device.labels):
         raise Rejected("HAL-748", f"no device {device_id} here. See: halocline device list")
     return device
 
@@ -182,3 +193,17 @@ def etag(generation: int) -> str:
 def is_known(generation: int, if_none_match: str) -> bool:
     """Whether a client that sent this `If-None-Match` has the generation already."""
     return etag(generation) in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+
+
+def _check_served(device_id: str, reported: Reported | None, change: Settings) -> None:
+    """A model that is not there would stand in the way: a device takes all that is wanted, or nothing."""
+    if reported is None or not reported.models:
+        return  # what it serves is not known
+    for name in sorted(change.models.keys() - reported.models.keys()):
+        near = get_close_matches(name, reported.models, 1, 0.6)
+        meant = f"Did you mean {near[0]}?" if near else "Is it another device?"
+        raise Rejected(
+            "HAL-778",
+            f"{device_id} serves no model {name!r}, it serves {', '.join(sorted(reported.models))}. {meant} "
+            "If it is to serve it soon: --force",
+        )

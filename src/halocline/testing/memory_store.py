@@ -36,6 +36,7 @@ class Tables(msgspec.Struct):
     people: dict[str, Person] = msgspec.field(default_factory=dict)
     tokens: dict[str, Token] = msgspec.field(default_factory=dict)
     links: list[Link] = msgspec.field(default_factory=list)
+    root: str | None = None
 
     def copy(self) -> "Tables":
         """The same, apart from it."""
@@ -47,6 +48,7 @@ class Tables(msgspec.Struct):
             people=dict(self.people),
             tokens=dict(self.tokens),
             links=list(self.links),
+            root=self.root,
         )
 
 
@@ -181,6 +183,11 @@ class MemoryTransaction:
         """The twins of those of these devices that are there."""
         return {each: self._tables.twins[each] for each in device_ids if each in self._tables.twins}
 
+    def generations(self, device_ids: Collection[str]) -> dict[str, int]:
+        """The generation of what is desired of each of these devices that is there."""
+        twins = self._tables.twins
+        return {each: twins[each].desired.generation for each in device_ids if each in twins}
+
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """Set the desired state if its generation follows the stored one by one."""
         self._on_write("desired")
@@ -234,6 +241,15 @@ class MemoryTransaction:
         """Remove a token."""
         self._on_write("token")
         self._tables.tokens.pop(digest, None)
+
+    def root(self) -> str | None:
+        """The newest root that devices were told to trust."""
+        return self._tables.root
+
+    def put_root(self, fingerprint: str) -> None:
+        """Replace it."""
+        self._on_write("root")
+        self._tables.root = fingerprint
 
     def append(self, entry: AuditEntry) -> Link:
         """Put an entry at the end of the chain."""

@@ -86,7 +86,14 @@ class StoreContract:
             by="ann",
         )
         ann = Person(name="ann", role=Role.INSTALLER, site="north")
-        token = Token(digest="sha256:2", person="ann", created_s=1.0, expires_s=2.0)
+        token = Token(
+            digest="sha256:2",
+            person="ann",
+            created_s=1.0,
+            expires_s=2.0,
+            actions=("device.see", "device.accept"),
+            labels={"region": "eu"},
+        )
         with store.change() as tx:
             tx.put_device(one)
             assert tx.device(one.id) == one
@@ -100,6 +107,15 @@ class StoreContract:
             assert tx.invite("sha256:1") == invited
             assert (tx.person("ann"), tx.people(), tx.token("sha256:2")) == (ann, [ann], token)
             assert tx.twin(one.id) == Twin()
+
+    def test_one_root_is_known_the_newest(self, store: Store) -> None:
+        """Devices trust one newest root, whatever was there before."""
+        with store.change() as tx:
+            assert tx.root() is None
+            for root in ("sha256:1", "sha256:2", "sha256:2"):
+                tx.put_root(root)
+        with store.look() as tx:
+            assert tx.root() == "sha256:2"
 
     def test_what_is_not_there_is_none_or_a_key_error(self, store: Store) -> None:
         """Nothing is made up."""
@@ -226,6 +242,17 @@ class StoreContract:
             assert tx.twin(device().id) == Twin(
                 desired=Desired(generation=1, settings=wanted), reported=reported
             )
+
+    def test_generations_are_told_of_many_devices_at_once(self, store: Store) -> None:
+        """Also of more than one statement can name."""
+        with store.change() as tx:
+            for name in ("a", "b"):
+                tx.put_device(device(name))
+            tx.put_desired(device("b").id, Desired(generation=1))
+        unknown = [f"dev-{number:016}" for number in range(3000)]
+        with store.look() as tx:
+            told = tx.generations([device("a").id, *unknown, device("b").id])
+        assert told == {device("a").id: 0, device("b").id: 1}
 
     def test_a_change_that_raises_leaves_nothing(self, store: Store) -> None:
         """Rows and audit entries go together."""

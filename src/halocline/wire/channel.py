@@ -13,6 +13,11 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 
 START_HEADER: Final = "halocline-start"
 """With GET /v1/twin: the device's boot counter and its start, as in `7-3f9a1c2e`."""
+WAIT: Final = "wait_s"
+"""GET /v1/twin?wait_s=30 asks a hub to answer 304 only after so long, and a change at once."""
+WAITED_HEADER: Final = "halocline-waited"
+"""With an answer to such a request: the hub let it wait. Without it, it has no room: poll it instead."""
+WAITED: Final = (WAITED_HEADER.encode(), b"1")
 _START: Final = re.compile(r"([0-9]{1,10})-([0-9a-f]{8})")
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -36,7 +41,7 @@ class JoinReply(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str = ""
     """Its certificate and the issuing authority's, PEM."""
     ca: str = ""
-    """The root authority, PEM."""
+    """The roots to trust from now on, PEM, the newest first."""
     channel: str = ""
     """The device door, https://HOST:PORT."""
     code: str = ""
@@ -98,10 +103,10 @@ def encode(message: msgspec.Struct) -> bytes:
     return msgspec.json.encode(message)
 
 
-def decode(data: bytes, kind: type[T]) -> T:
+def decode(data: bytes, kind: type[T], *, max_bytes: int = MAX_MESSAGE_BYTES) -> T:
     """The message in these bytes. Raises Rejected (HAL-701) saying where it is not one."""
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise Rejected("HAL-701", f"a message of {len(data)} bytes; the limit is {MAX_MESSAGE_BYTES}")
+    if len(data) > max_bytes:
+        raise Rejected("HAL-701", f"a message of {len(data)} bytes; the limit is {max_bytes}")
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -6,9 +6,12 @@ import msgspec
 
 from halocline.decide.alerts import Alert
 from halocline.fleet import Device, Link, Person, Role, Settings, Token, Twin
+from halocline.hub.authority import Rotation
 
 MAX_PAGE: Final = 500
 """The most devices that one answer has; so many where nobody says how many."""
+MAX_INVITE_BYTES: Final = 16 * 1024 * 1024
+"""The largest request for an invite: it may list 100,000 serial numbers."""
 
 
 class InviteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +73,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     unset: list[str] = msgspec.field(default_factory=list)
     """Models that are to be as the device's file says again, before the settings are laid over."""
+    force: bool = False
+    """Also of a model that the device has not reported."""
     reason: str = ""
 
 
@@ -93,7 +98,30 @@ class MeReply(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     site: str = ""
     expires_s: float
+    actions: list[str] = msgspec.field(default_factory=list)
+    """What the token is narrowed to; all of the role where it is empty."""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    """The devices that the token is narrowed to."""
     version: int = 1
+
+
+class RotationState(msgspec.Struct, frozen=True, kw_only=True):
+    """A new root stands beside an old one."""
+
+    old: list[str]
+    """`sha256:…` of the old roots, the newest first."""
+    since_s: float
+    behind: int
+    """How many enrolled devices do not know the new root yet."""
+
+
+class RotateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """POST /v1/authority/rotate: replace the authority, or a part of it."""
+
+    what: Rotation
+    anyway: bool = False
+    """Retire an old root that devices need still."""
+    reason: str = ""
 
 
 class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +137,9 @@ class StatusReply(msgspec.Struct, frozen=True, kw_only=True):
     """`sha256:…` of the root authority's certificate."""
     models: list[str]
     """The cloud models that devices are served."""
+    rotation: RotationState | None = None
+    waiting: int = 0
+    """Devices that wait for a change at this process of the hub."""
     version: int = 1
 
 
@@ -163,10 +194,12 @@ class ReasonRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """POST /v1/tokens; without `person` for oneself."""
+    """POST /v1/tokens; without `person` for oneself, without a scope as narrow as the token in use."""
 
     person: str = ""
     ttl_s: float
+    actions: list[str] = msgspec.field(default_factory=list)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
     reason: str = ""
 
 

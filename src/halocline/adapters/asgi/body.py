@@ -48,27 +48,30 @@ def read_head(scope: Scope) -> Head:
 
 
 class BodyReader:
-    """Reads bodies within a size, a share of memory and a time; the size is the admission's, or a smaller."""
+    """Reads bodies within a size, a share of memory and a time."""
 
-    def __init__(self, admission: Admission, *, timeout_s: float, max_body_bytes: int | None = None) -> None:
+    def __init__(self, admission: Admission, *, timeout_s: float) -> None:
         self._admission = admission
         self._timeout_s = timeout_s
-        self._max_body_bytes = max_body_bytes
 
-    async def read(self, receive: Receive, head: Head) -> bytes | memoryview:
+    async def read(
+        self, receive: Receive, head: Head, *, max_body_bytes: int | None = None
+    ) -> bytes | memoryview:
         """The whole body; its bytes stay held in the admission's books until `release`.
+
+        `max_body_bytes` is its limit, where that is another than the admission's.
 
         Raises Rejected (HAL-504, HAL-742), Full, Refused and Disconnected; then nothing is held.
         """
         if head.body_bytes is not None:
-            self._check(head.body_bytes)
+            self._check(head.body_bytes, max_body_bytes)
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Disconnected
         body: bytes = message["body"]
         if message["more_body"]:
-            return await self._read_on(receive, body)
-        self._check(len(body))
+            return await self._read_on(receive, body, max_body_bytes)
+        self._check(len(body), max_body_bytes)
         self._admission.hold(len(body))
         return body
 
@@ -76,15 +79,14 @@ class BodyReader:
         """The body is let go."""
         self._admission.release(len(body))
 
-    def _check(self, body_bytes: int) -> None:
+    def _check(self, body_bytes: int, limit_bytes: int | None) -> None:
         """Raise Rejected for a body above the limit, known or grown to that size."""
-        limit_bytes = self._max_body_bytes
         if limit_bytes is None:
             self._admission.check_body(body_bytes)
         elif body_bytes > limit_bytes:
             raise Rejected("HAL-742", f"the body has {body_bytes} bytes or more, the limit is {limit_bytes}")
 
-    async def _read_on(self, receive: Receive, first: bytes) -> memoryview:
+    async def _read_on(self, receive: Receive, first: bytes, limit_bytes: int | None) -> memoryview:
         body = bytearray()
         held = 0
         try:
@@ -92,7 +94,7 @@ class BodyReader:
             async with asyncio.timeout(self._timeout_s) as timeout:
                 chunk, more = first, True
                 while True:
-                    self._check(len(body) + len(chunk))
+                    self._check(len(body) + len(chunk), limit_bytes)
                     self._admission.hold(len(chunk))
                     held += len(chunk)
                     body += chunk

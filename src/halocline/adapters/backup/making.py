@@ -1,5 +1,7 @@
 """Make a backup of a hub, also of one that runs: whole, at one moment, and nobody else's to read."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -58,10 +60,11 @@ def make_backup(state: Path, to: Path, *, now_s: float) -> Manifest:
 
 def _fill(state: Path, folder: Path, now_s: float) -> Manifest:
     """The database last: no head of the audit log that was copied is then ahead of it."""
-    for name in _names(state):
-        target = folder / name
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        shutil.copyfile(state / name, target)
+    with _still(state):
+        for name in _names(state):
+            target = folder / name
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            shutil.copyfile(state / name, target)
     if (state / DATABASE).is_file():
         _copy_database(state / DATABASE, folder / DATABASE)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -76,6 +79,14 @@ def _fill(state: Path, folder: Path, now_s: float) -> Manifest:
         sync(path)
     sync(folder)
     return manifest
+
+
+@contextlib.contextmanager
+def _still(state: Path) -> Iterator[None]:
+    """Meanwhile no hub replaces its authority: half of one and half of another is none."""
+    with (state / "starting.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _names(state: Path) -> Iterator[str]:

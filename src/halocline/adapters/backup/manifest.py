@@ -10,7 +10,8 @@ import msgspec
 NAME: Final = "backup.json"
 DATABASE: Final = "hub.db"
 PASSPHRASE: Final = "ca/passphrase"  # noqa: S105 - a name
-AUTHORITY: Final = "ca/issuing.key"
+AUTHORITY: Final = "ca.pem"
+"""What every hub's state folder has, whether it signs with an authority of its own or a company's."""
 VERSION: Final = 1
 SUFFIX: Final = ".tar"
 """A backup of this name is one file; any other is a folder."""

@@ -2,13 +2,14 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,9 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from halocline.errors import Misconfigured
-from halocline.whole_files import write_file, write_folder
+from halocline.whole_files import sync, write_file, write_folder
+
+SigningKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105  # a name
+BETWEEN, OLD_ROOTS = "between.pem", "old-roots.pem"
 _SHORTEST: Final = 16
 """OpenSSL hashes the passphrase of a PKCS #8 key 2048 times only: the passphrase itself must be strong."""
 
@@ -28,10 +32,15 @@ class Held(NamedTuple):
     """What the folder holds."""
 
     root: x509.Certificate
-    root_key: ec.EllipticCurvePrivateKey | None
+    root_key: SigningKey | None
     """None where its owner keeps the file root.key somewhere safer: it is needed once in some years."""
     issuing: x509.Certificate
-    issuing_key: ec.EllipticCurvePrivateKey
+    issuing_key: SigningKey
+    between: tuple[x509.Certificate, ...] = ()
+    """What leads from the issuing authority to a root, beside the root itself: a company's own authorities,
+    or the new root signed by the one before it."""
+    old_roots: tuple[x509.Certificate, ...] = ()
+    """Roots that were replaced and are trusted still, the newest first."""
 
 
 def open_or_make(folder: Path, make: Callable[[], Held], passphrase: str | None) -> Held:
@@ -41,13 +50,49 @@ def open_or_make(folder: Path, make: Callable[[], Held], passphrase: str | None)
     one beside the keys. Raises Misconfigured: HAL-105 (the reference), HAL-718.
     """
     try:
-        if not folder.exists():
+        if not folder.exists() and not _settled(folder):
             _make(folder, make(), passphrase)
         return _read(folder, passphrase)
     except OSError as error:
         raise Misconfigured(
             "HAL-718", f"{folder}: the authority cannot be kept or read there ({error}). See its permissions"
         ) from None
+
+
+def replace(folder: Path, held: Held, passphrase: str | None) -> None:
+    """Put another authority in the place of the one in the folder: after a crash it is either, whole.
+
+    One process at a time may do so. Raises Misconfigured (HAL-718), and the one before stands.
+    """
+    following, before = _beside(folder)
+    try:
+        for rest in (following, before):
+            shutil.rmtree(rest, ignore_errors=True)
+        word, beside = _word(folder, passphrase)
+        write_folder(following, {**beside, **_files(held, word)})
+        folder.rename(before)
+        following.rename(folder)
+        sync(folder.parent)
+        shutil.rmtree(before, ignore_errors=True)
+    except OSError as error:
+        raise Misconfigured(
+            "HAL-718", f"{folder}: the authority cannot be replaced there ({error})"
+        ) from None
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f"{folder.name}-next"), folder.with_name(f"{folder.name}-before")
+
+
+def _settled(folder: Path) -> bool:
+    """Finish a replacement that was cut off between its two renames; whether there was one."""
+    following, before = _beside(folder)
+    if not following.exists() or not before.exists():
+        return False
+    following.rename(folder)
+    sync(folder.parent)
+    shutil.rmtree(before, ignore_errors=True)
+    return True
 
 
 def put_issuing(folder: Path, issuing: x509.Certificate) -> None:
@@ -67,33 +112,33 @@ def _make(folder: Path, held: Held, passphrase: str | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     word = secrets.token_urlsafe(32).encode() if passphrase is None else secret_of(passphrase)
     files = {PASSPHRASE_FILE: word + b"\n"} if passphrase is None else {}
-    for name, certificate, key in (
-        ("root", held.root, held.root_key),
-        ("issuing", held.issuing, held.issuing_key),
-    ):
-        assert key is not None  # what is made is made with both keys
-        files[f"{name}.pem"] = certificate.public_bytes(Encoding.PEM)
-        files[f"{name}.key"] = key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(word)
-        )
     try:
-        write_folder(folder, files)
+        write_folder(folder, {**files, **_files(held, word)})
     except OSError:
         if not (folder / "issuing.key").exists():  # otherwise another process was faster: its one stands
             raise
 
 
+def _files(held: Held, word: bytes) -> dict[str, bytes]:
+    files = {"root.pem": _pem(held.root), "issuing.pem": _pem(held.issuing)}
+    for name, key in (("root", held.root_key), ("issuing", held.issuing_key)):
+        if key is not None:
+            files[f"{name}.key"] = key.private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(word)
+            )
+    for name, several in ((BETWEEN, held.between), (OLD_ROOTS, held.old_roots)):
+        if several:
+            files[name] = _pem(*several)
+    return files
+
+
+def _pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+
+
 def _read(folder: Path, passphrase: str | None) -> Held:
-    kept = folder / PASSPHRASE_FILE
-    if passphrase is not None:
-        word = secret_of(passphrase)
-    elif kept.exists():
-        word = kept.read_bytes().strip()
-    else:
-        raise Misconfigured(
-            "HAL-718", f"{folder}: the keys are under a passphrase. Give it: --ca-passphrase file:PATH"
-        )
-    root, issuing = _certificate(folder, "root"), _certificate(folder, "issuing")
+    word, _ = _word(folder, passphrase)
+    (root,), (issuing,) = _certificates(folder, "root.pem"), _certificates(folder, "issuing.pem")
     root_key = _key(folder, "root", word, root) if (folder / "root.key").exists() else None
     issuing_key = _key(folder, "issuing", word, issuing)
     try:
@@ -102,15 +147,32 @@ def _read(folder: Path, passphrase: str | None) -> Held:
         raise Misconfigured(
             "HAL-718", f"{folder}: issuing.pem is not signed by root.pem. Restore the folder from a backup"
         ) from None
-    return Held(root, root_key, issuing, issuing_key)
+    between, old_roots = (
+        _certificates(folder, name) if (folder / name).exists() else () for name in (BETWEEN, OLD_ROOTS)
+    )
+    return Held(root, root_key, issuing, issuing_key, between, old_roots)
 
 
-def _certificate(folder: Path, name: str) -> x509.Certificate:
-    pem = (folder / f"{name}.pem").read_bytes()
+def _word(folder: Path, passphrase: str | None) -> tuple[bytes, dict[str, bytes]]:
+    """What the keys are encrypted with, and the file that holds it, where one does."""
+    if passphrase is not None:
+        return secret_of(passphrase), {}
+    kept = folder / PASSPHRASE_FILE
+    if not kept.exists():
+        raise Misconfigured(
+            "HAL-718", f"{folder}: the keys are under a passphrase. Give it: --ca-passphrase file:PATH"
+        )
+    data = kept.read_bytes()
+    return data.strip(), {PASSPHRASE_FILE: data}
+
+
+def _certificates(folder: Path, name: str) -> tuple[x509.Certificate, ...]:
+    """All in a file, at least one."""
+    pem = (folder / name).read_bytes()
     try:
-        return x509.load_pem_x509_certificate(pem)
+        return tuple(x509.load_pem_x509_certificates(pem))
     except (ValueError, x509.InvalidVersion) as error:
-        raise Misconfigured("HAL-718", f"{folder}/{name}.pem is no certificate ({error})") from None
+        raise Misconfigured("HAL-718", f"{folder}/{name} is no certificate ({error})") from None
 
 
 def _key(folder: Path, name: str, word: bytes, certificate: x509.Certificate) -> ec.EllipticCurvePrivateKey:
@@ -129,7 +191,7 @@ def _key(folder: Path, name: str, word: bytes, certificate: x509.Certificate) ->
 
 
 def secret_of(reference: str) -> bytes:
-    """What a reference leads to. Raises Misconfigured (HAL-105), also where it is too short to be safe."""
+    """What the reference --ca-passphrase leads to. Raises Misconfigured (HAL-105), also for a short one."""
     kind, _, place = reference.partition(":")
     if kind == "env" and place:
         value = os.environ.get(place, "")

@@ -6,7 +6,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from halocline.errors import Misconfigured
@@ -25,19 +25,33 @@ def begun(
 
 def authority(
     builder: x509.CertificateBuilder,
-    key: ec.EllipticCurvePrivateKey,
-    signer: ec.EllipticCurvePrivateKey,
-    path_length: int,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    signer: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+    path_length: int | None,
 ) -> x509.Certificate:
-    """Sign an authority's certificate; `path_length` authorities may stand under it."""
+    """Sign an authority's certificate; `path_length` authorities may stand under it, any number by None."""
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-    builder = builder.public_key(key.public_key())
+    builder = builder.public_key(key)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
-    builder = builder.add_extension(
-        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-    )
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     return builder.add_extension(issuer, critical=False).sign(signer, hashes.SHA256())
+
+
+def key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """How a certificate names its issuer's key: as that names it itself, whichever way it was made."""
+    try:
+        own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        key = issuer.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)  # others sign nothing here
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def path_length(certificate: x509.Certificate) -> int | None:
+    """How many authorities may stand under this one; None for any number."""
+    return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
 
 
 def with_use(

@@ -99,17 +99,18 @@ class DeviceFolder:
             half += [self.path / JOINING] if (self.path / identity.IDENTITY).is_dir() else []
             for folder in half:
                 shutil.rmtree(folder, ignore_errors=True)
-            for file in (self.path / identity.IDENTITY).glob(f".{identity.CHAIN}.*"):
-                file.unlink()
+            for name in (identity.CHAIN, identity.CA):
+                for file in (self.path / identity.IDENTITY).glob(f".{name}.*"):
+                    file.unlink()
 
     def enrol(self, *, key: bytes, chain: str, ca: bytes, places: Places) -> None:
         """The hub has let us in: the identity is there from now on."""
         identity.write_identity(self.path, key=key, chain=chain, ca=ca, places=places)
         self.give_up()
 
-    def replace_certificate(self, chain: str) -> None:
-        """Put a new certificate in the place of the old one."""
-        identity.replace_certificate(self.path, chain)
+    def replace_certificate(self, chain: str, roots: str = "") -> None:
+        """Put a new certificate in the place of the old one, and trust these roots, where given."""
+        identity.replace_certificate(self.path, chain, roots)
 
     def close(self) -> None:
         """End the use of the database."""

@@ -78,8 +78,8 @@ def write_identity(state: Path, *, key: bytes, chain: str, ca: bytes, places: Pl
         write_folder(state / IDENTITY, files)
 
 
-def replace_certificate(state: Path, chain: str) -> None:
-    """Put a new certificate of the same key in the place of the old one.
+def replace_certificate(state: Path, chain: str, roots: str) -> None:
+    """Put a new certificate of the same key in the place of the old one, and trust these roots, where given.
 
     Raises Untrusted (HAL-715) for one that is not of this key and this device, HAL-725 for the folder.
     """
@@ -87,7 +87,18 @@ def replace_certificate(state: Path, chain: str) -> None:
     assert identity is not None
     with failing(state):
         check_certificate(chain, identity.key.read_bytes(), identity.places.device)
+        if roots and roots.encode() != identity.ca:
+            check_roots(roots)
+            write_file(state / IDENTITY / CA, roots.encode())  # first: they lead to the old certificate too
         write_file(identity.chain, chain.encode())
+
+
+def check_roots(roots: str) -> None:
+    """Whether the hub's answer names authorities. Raises Untrusted (HAL-715)."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=roots)
+    except (ssl.SSLError, ValueError):
+        raise Untrusted("HAL-715", "the hub sent roots to trust that are no PEM certificates") from None
 
 
 def check_certificate(chain: str, key: bytes, device: str) -> None:

@@ -98,6 +98,12 @@ class Door:
         return self._target.url
 
     @property
+    def proxy(self) -> str:
+        """HOST:PORT of the proxy on the way, without its credentials; "" where there is none."""
+        proxy = self._target.proxy
+        return "" if proxy is None else f"{proxy.host}:{proxy.port}"
+
+    @property
     def ca(self) -> bytes | None:
         """The root authority (PEM): as given, or as found by its fingerprint once `trust` has passed."""
         return self._ca
@@ -108,14 +114,22 @@ class Door:
         return self._certified
 
     def ask(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        wait_s: float = 0.0,
     ) -> Asked:
         """The answer, whatever its status; look-up, connection and exchange have `timeout_s` together.
+
+        `wait_s` is how much longer the other side was asked to wait before it answers.
 
         Raises Transient (HAL-721) where none comes whole and in time, Untrusted (HAL-722) where the other
         side is not the hub or does not accept our certificate.
         """
-        until_s = time.monotonic() + self._timeout_s
+        until_s = time.monotonic() + self._timeout_s + wait_s
         with self._asking:
             self._find_authority(until_s)
             request = self._request(method, path, body, headers or {})

@@ -18,6 +18,8 @@ from halocline.errors import Misconfigured, Transient
 from halocline.fleet import Desired, Reported
 from halocline.wire.channel import (
     START_HEADER,
+    WAIT,
+    WAITED_HEADER,
     JoinReply,
     NonceReply,
     RejoinRequest,
@@ -64,15 +66,13 @@ class HubLink:
 
     def desired(self, generation: int | None) -> Desired | None:
         """What the hub wants; None where that is this generation still."""
-        headers = {START_HEADER: encode_start(self._folder.memory.boot, self._start)}
-        if generation is not None:
-            headers["If-None-Match"] = f'"{generation}"'
-        asked = self._ask("GET", "/v1/twin", headers=headers)
-        if asked.status == 304:
-            return None
-        reply = decode(asked.body, TwinReply)
-        self._hear(reply.now_s, self._open())
-        return reply.desired
+        return self._desired(self._ask("GET", "/v1/twin", headers=self._known(generation)))
+
+    def await_desired(self, generation: int, wait_s: float) -> tuple[Desired | None, bool]:
+        """The same, once it has changed or after `wait_s`; and whether the hub had room to wait."""
+        path = f"/v1/twin?{WAIT}={wait_s:g}"
+        asked = self._ask("GET", path, headers=self._known(generation), wait_s=wait_s)
+        return self._desired(asked), WAITED_HEADER in asked.headers
 
     def report(self, reported: Reported) -> None:
         """Tell what is in force."""
@@ -149,6 +149,18 @@ class HubLink:
         except OSError as error:
             raise Misconfigured("HAL-725", f"{self._identity.key} cannot be read: {error.strerror}") from None
 
+    def _known(self, generation: int | None) -> dict[str, str]:
+        """The headers by which the hub tells this start and what this device has."""
+        headers = {START_HEADER: encode_start(self._folder.memory.boot, self._start)}
+        return headers if generation is None else {**headers, "If-None-Match": f'"{generation}"'}
+
+    def _desired(self, asked: Asked) -> Desired | None:
+        if asked.status == 304:
+            return None
+        reply = decode(asked.body, TwinReply)
+        self._hear(reply.now_s, self._open())
+        return reply.desired
+
     def _open(self) -> Door:
         if self._channel is None:
             identity = self._identity
@@ -175,8 +187,16 @@ class HubLink:
             raise Transient("HAL-721", f"{url} is not asked any more: this agent stops")
         return door
 
-    def _ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Asked:
-        asked = self._open().ask(method, path, body, headers)
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        wait_s: float = 0.0,
+    ) -> Asked:
+        asked = self._open().ask(method, path, body, headers, wait_s=wait_s)
         raise_for(asked)
         return asked
 
@@ -190,7 +210,7 @@ class HubLink:
     def _take(self, reply: JoinReply, door: Door) -> None:
         """A new certificate: on disk, then in use; the connection of the old one ends."""
         self._hear(reply.now_s, door)
-        self._folder.replace_certificate(reply.certificate)
+        self._folder.replace_certificate(reply.certificate, reply.ca)
         self._identity = self._read()
         if self._channel is not None:
             self._channel.close()

@@ -8,7 +8,7 @@ import msgspec
 
 from halocline.adapters.certificates.request import make_key, make_request
 from halocline.adapters.device_folder.folder import Attempt, DeviceFolder
-from halocline.adapters.device_folder.identity import Places
+from halocline.adapters.device_folder.identity import Places, check_roots
 from halocline.adapters.http.door import OTHER_DOOR, Door, raise_for
 from halocline.decide.renewal import poll_wait
 from halocline.decide.trusted_time import TrustedTime, told
@@ -62,8 +62,7 @@ def join(
             reply = _ask(door, key, wanted)
             reply = _wait(door, key, wanted, reply, wait_s, waits, sleep, share)
             places = _places(reply, wanted, door)
-            assert door.ca is not None
-            folder.enrol(key=key, chain=reply.certificate, ca=door.ca, places=places)
+            folder.enrol(key=key, chain=reply.certificate, ca=_roots(reply, door), places=places)
         except (Rejected, Untrusted, Misconfigured) as refused:
             folder.give_up()
             raise Untrusted(refused.code, refused.message) from None
@@ -117,6 +116,15 @@ def _wait(
 def _places(reply: JoinReply, wanted: Wanted, door: Door) -> Places:
     Door(reply.channel, ca=door.ca).close()  # a hub that says no usable address is found out now
     return Places(device=reply.device, channel=reply.channel, join=door.url, fingerprint=wanted.fingerprint)
+
+
+def _roots(reply: JoinReply, door: Door) -> bytes:
+    """Whom to trust from now on: the root of the fingerprint, and what the hub of that root says beside."""
+    assert door.ca is not None  # it was found by its fingerprint
+    if not reply.ca:
+        return door.ca
+    check_roots(reply.ca)
+    return reply.ca.encode()
 
 
 def _keep_time(folder: DeviceFolder, reply: JoinReply, door: Door) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from halocline.adapters.http.door import Asked, Door, raise_for
 from halocline.errors import Rejected, Transient, Untrusted
 from halocline.fleet import Link, Person, Role, Settings
+from halocline.hub.authority import Rotation
 from halocline.wire import people
 from halocline.wire.channel import encode
 
@@ -40,6 +41,11 @@ class PeopleDoor:
     def status(self) -> people.StatusReply:
         """How the hub is."""
         return self._get("/v1/status", people.StatusReply)
+
+    def rotate(self, what: Rotation, *, reason: str, anyway: bool) -> people.StatusReply:
+        """Replace the authority, or a part of it; how the hub is then."""
+        request = people.RotateRequest(what=what, anyway=anyway, reason=reason)
+        return self._send("POST", "/v1/authority/rotate", request, people.StatusReply)
 
     def invite(self, request: people.InviteRequest) -> people.InviteReply:
         """Make an invite."""
@@ -91,10 +97,16 @@ class PeopleDoor:
         return self._send("PUT", f"/v1/devices/{device_id}/labels", request, people.DeviceReply)
 
     def set(
-        self, device_id: str, settings: Settings, *, unset: Sequence[str] = (), reason: str
+        self,
+        device_id: str,
+        settings: Settings,
+        *,
+        unset: Sequence[str] = (),
+        force: bool = False,
+        reason: str,
     ) -> people.DeviceReply:
-        """Change what is desired of a device."""
-        request = people.SetRequest(settings=settings, unset=list(unset), reason=reason)
+        """Change what is desired of a device; with `force` also of a model that it has not reported."""
+        request = people.SetRequest(settings=settings, unset=list(unset), force=force, reason=reason)
         return self._send("PUT", f"/v1/devices/{device_id}/desired", request, people.DeviceReply)
 
     def revoke(self, device_id: str, *, reason: str) -> people.DeviceReply:
@@ -125,9 +137,19 @@ class PeopleDoor:
         """The tokens of a person; one's own for the empty name, everyone's for `*`."""
         return self._get(_with("/v1/tokens", [("person", person)] if person else []), people.TokensReply)
 
-    def create_token(self, person: str, ttl_s: float, *, reason: str) -> people.TokenReply:
-        """A new token, for oneself where the name is empty."""
-        request = people.TokenRequest(person=person, ttl_s=ttl_s, reason=reason)
+    def create_token(
+        self,
+        person: str,
+        ttl_s: float,
+        *,
+        reason: str,
+        actions: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> people.TokenReply:
+        """A new token, for oneself where the name is empty, narrowed to actions and devices where given."""
+        request = people.TokenRequest(
+            person=person, ttl_s=ttl_s, reason=reason, actions=list(actions), labels=dict(labels or {})
+        )
         return self._send("POST", "/v1/tokens", request, people.TokenReply)
 
     def revoke_token(self, digest: str, *, reason: str) -> people.TokenReply:

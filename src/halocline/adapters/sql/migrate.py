@@ -33,5 +33,13 @@ def migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+def newest() -> str:
+    """The schema that this halocline brings a database to."""
+    with as_file(files("halocline.adapters.sql") / "migrations") as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        return str(ScriptDirectory.from_config(config).get_current_head())
+
+
 def _revision(connection: Connection) -> Any:
     return MigrationContext.configure(connection).get_current_revision()

@@ -144,7 +144,21 @@ def token_of(row: RowMapping) -> Token:
         person=row["person"],
         created_s=row["created_s"],
         expires_s=row["expires_s"],
+        actions=() if row["actions"] is None else msgspec.json.decode(row["actions"], type=tuple[str, ...]),
+        labels={} if row["labels"] is None else msgspec.json.decode(row["labels"], type=dict[str, str]),
     )
+
+
+def token_row(token: Token) -> dict[str, Any]:
+    """A token."""
+    return {
+        "digest": token.digest,
+        "person": token.person,
+        "created_s": token.created_s,
+        "expires_s": token.expires_s,
+        "actions": _text(token.actions) if token.actions else None,
+        "labels": _text(token.labels) if token.labels else None,
+    }
 
 
 def link_row(link: Link) -> dict[str, Any]:

@@ -25,7 +25,16 @@ from sqlalchemy import (
 from halocline.adapters.sql import rows
 from halocline.adapters.sql.engine import changing, engine_for, looking
 from halocline.adapters.sql.migrate import migrate
-from halocline.adapters.sql.tables import AUDIT, CERTIFICATES, DEVICES, INVITES, LABELS, PEOPLE, TOKENS
+from halocline.adapters.sql.tables import (
+    AUDIT,
+    AUTHORITY,
+    CERTIFICATES,
+    DEVICES,
+    INVITES,
+    LABELS,
+    PEOPLE,
+    TOKENS,
+)
 from halocline.decide import audit_chain
 from halocline.fleet import (
     AuditEntry,
@@ -222,6 +231,14 @@ class SqlTransaction:
             found |= {row["id"]: rows.twin_of(row) for row in self._connection.execute(asked).mappings()}
         return found
 
+    def generations(self, device_ids: Collection[str]) -> dict[str, int]:
+        """See `Transaction`."""
+        found: dict[str, int] = {}
+        for some in _batched(device_ids):
+            asked = select(DEVICES.c.id, DEVICES.c.desired_generation).where(DEVICES.c.id.in_(some))
+            found |= {row.id: row.desired_generation for row in self._connection.execute(asked)}
+        return found
+
     def put_desired(self, device_id: str, desired: Desired) -> bool:
         """See `Transaction`."""
         follows = and_(DEVICES.c.id == device_id, DEVICES.c.desired_generation == desired.generation - 1)
@@ -267,17 +284,23 @@ class SqlTransaction:
 
     def put_token(self, token: Token) -> None:
         """See `Transaction`."""
-        row = {
-            "digest": token.digest,
-            "person": token.person,
-            "created_s": token.created_s,
-            "expires_s": token.expires_s,
-        }
-        self._put(TOKENS, TOKENS.c.digest == token.digest, row)
+        self._put(TOKENS, TOKENS.c.digest == token.digest, rows.token_row(token))
 
     def remove_token(self, digest: str) -> None:
         """See `Transaction`."""
         self._connection.execute(delete(TOKENS).where(TOKENS.c.digest == digest))
+
+    # The authority
+
+    def root(self) -> str | None:
+        """See `Transaction`."""
+        found: str | None = self._connection.execute(select(AUTHORITY.c.root)).scalar()
+        return found
+
+    def put_root(self, fingerprint: str) -> None:
+        """See `Transaction`."""
+        self._connection.execute(delete(AUTHORITY))
+        self._connection.execute(insert(AUTHORITY).values(root=fingerprint))
 
     # The audit log
 

@@ -92,6 +92,8 @@ TOKENS: Final = Table(
     Column("person", String(64), ForeignKey(PEOPLE.c.name), nullable=False),
     Column("created_s", Double, nullable=False),
     Column("expires_s", Double, nullable=False),
+    Column("actions", Text),
+    Column("labels", Text),
     Index("ix_tokens_person", "person"),
 )
 
@@ -104,3 +106,6 @@ AUDIT: Final = Table(
     Column("previous", String(80), nullable=False),
     Column("digest", String(80), nullable=False),
 )
+
+AUTHORITY: Final = Table("authority", METADATA, Column("root", String(80), primary_key=True))
+"""One row: the newest root that the devices in this database trust."""

@@ -10,9 +10,11 @@ from halocline.adapters.asgi.app import App
 from halocline.adapters.asgi.doors.door import Call, Door, Handler, Route, reply
 from halocline.adapters.asgi.doors.hub import Hub
 from halocline.adapters.asgi.doors.status import refusal
+from halocline.adapters.asgi.doors.waiting import WaitingRoom
 from halocline.adapters.asgi.protocol import CONNECTION, Connection
 from halocline.adapters.certificates.facts import read_certificate
-from halocline.errors import Untrusted
+from halocline.decide.device_settings import MOST_LONG_POLL_S
+from halocline.errors import Rejected, Untrusted
 from halocline.fleet import Device
 from halocline.hub import joining, twins
 from halocline.hub.starts import Starts
@@ -25,15 +27,18 @@ _ForDevice: TypeAlias = Callable[[Device, Call], Answer]
 class DeviceDoor:
     """The ASGI application: /v1 is the channel, /v2 the cloud models, if there are any."""
 
-    def __init__(self, hub: Hub, admission: Admission, executor: Executor, models: App | None) -> None:
+    def __init__(
+        self, hub: Hub, admission: Admission, executor: Executor, models: App | None, room: WaitingRoom
+    ) -> None:
         self._hub = hub
         self._executor = executor
         self._models = models
+        self._room = room
         self._repeats = joining.Repeats()
         self._starts = Starts()
         self._door = Door(
             [
-                Route("GET", "/v1/twin", self._admitted(self._twin)),
+                Route("GET", "/v1/twin", self._admitted(self._twin), waits=self._wait),
                 Route("PUT", "/v1/twin/reported", self._admitted(self._report)),
                 Route("POST", "/v1/certificate", self._admitted(self._renew)),
             ],
@@ -80,6 +85,14 @@ class DeviceDoor:
             return Answer(304, b"", [tag])
         return reply(channel.TwinReply(desired=desired, now_s=self._hub.clock()), 200, tag)
 
+    async def _wait(self, call: Call, answer: Answer, receive: Receive) -> bool:
+        """Wait with a device that asked for it and has what is wanted of it already."""
+        wait_s = _wait_s(call.query.get(channel.WAIT, []))
+        if not wait_s or answer.status != 304:
+            return False
+        generation = int(dict(answer.headers)[b"etag"].strip(b'"'))
+        return await self._room.wait(call.connection.facts.device, generation, wait_s, receive)
+
     def _report(self, device: Device, call: Call) -> Answer:
         """PUT /v1/twin/reported"""
         asked = channel.decode(call.body, channel.ReportRequest)
@@ -101,12 +114,27 @@ class DeviceDoor:
         return joined_reply(self._hub, joined, now_s)
 
 
+def _wait_s(values: list[str]) -> float:
+    """How long a device asks to wait. Raises Rejected (HAL-790)."""
+    if not values:
+        return 0.0
+    try:
+        wait_s = float(values[-1])
+    except ValueError:
+        wait_s = -1.0
+    if not 0 <= wait_s <= MOST_LONG_POLL_S:
+        raise Rejected(
+            "HAL-790", f"{channel.WAIT} must be in [0, {MOST_LONG_POLL_S:g}] seconds, got {values[-1][:40]!r}"
+        )
+    return wait_s
+
+
 def joined_reply(hub: Hub, joined: joining.Joined, now_s: float) -> Answer:
     """200 with a certificate; 202 where the device waits to be accepted."""
     message = channel.JoinReply(
         device=joined.device.id,
         certificate=joined.certificate,
-        ca=hub.authority.root_pem,
+        ca=hub.authority.roots_pem,
         channel=hub.channel_url,
         code=joined.device.code,
         now_s=now_s,

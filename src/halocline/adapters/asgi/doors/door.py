@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs
@@ -62,12 +62,18 @@ Handler: TypeAlias = Callable[[Call], Answer]
 """Answers a call, or raises one of our errors; runs in a worker thread."""
 
 
+Waits: TypeAlias = Callable[[Call, Answer, Receive], Awaitable[bool]]
+"""Waits, on the event loop, where that answer need not be given yet; whether to ask the handler again."""
+
+
 class Route(msgspec.Struct, frozen=True):
     """A method and a path, as in `/v1/devices/{device}/accept`, and who answers there."""
 
     method: str
     path: str
     handler: Handler
+    max_body_bytes: int = channel.MAX_MESSAGE_BYTES
+    waits: Waits | None = None
 
 
 class Door:
@@ -85,9 +91,7 @@ class Door:
         self._admission = admission
         self._executor = executor
         self._knock = knock
-        self._bodies = BodyReader(
-            admission, timeout_s=BODY_TIMEOUT_S, max_body_bytes=channel.MAX_MESSAGE_BYTES
-        )
+        self._bodies = BodyReader(admission, timeout_s=BODY_TIMEOUT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever becomes of it."""
@@ -97,11 +101,19 @@ class Door:
             self._knock(address_of(scope))
             route, named = self._find(scope["method"], scope["path"])
             head = read_head(scope)
-            body = await self._bodies.read(receive, head)
+            body = await self._bodies.read(receive, head, max_body_bytes=route.max_body_bytes)
             self._admission.enter(_EXPECTED_S)
             inside = True
             call = _call(scope, named, bytes(body))
-            answer = await asyncio.get_running_loop().run_in_executor(self._executor, route.handler, call)
+            answer = await self._handled(route, call)
+            if route.waits is not None:
+                self._admission.leave()
+                inside = False
+                if await route.waits(call, answer, receive):
+                    self._admission.enter(_EXPECTED_S)
+                    inside = True
+                    answer = await self._handled(route, call)
+                    answer.headers.append(channel.WAITED)
             await send_answer(send, answer)
         except Disconnected:
             return
@@ -116,6 +128,9 @@ class Door:
                 self._bodies.release(body)
             if inside:
                 self._admission.leave()
+
+    async def _handled(self, route: Route, call: Call) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, route.handler, call)
 
     def _find(self, method: str, path: str) -> tuple[Route, tuple[str, ...]]:
         """The route, and what stands at its places. Raises Rejected (HAL-741), and Refused (405)."""

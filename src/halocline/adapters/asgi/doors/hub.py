@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from halocline.decide.alerts import Alert
-from halocline.hub.authority import Authority
+from halocline.hub.authority import Authority, Rotation
 from halocline.hub.joining import JoinRules
 from halocline.hub.store import Store
 
@@ -15,6 +15,8 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Store
     authority: Authority
+    rotate: Callable[[Rotation], None]
+    """Replaces the authority, and what the doors show. Raises as `CertificateAuthority.rotate` does."""
     clock: Callable[[], float]
     """Seconds since 1970; of what people read and certificates hold, never of durations."""
     channel_url: str
@@ -30,3 +32,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     rules: JoinRules = JoinRules()
     requires_reason: bool = False
     """Whether a person's change is refused that does not say why."""
+    changed: Callable[[str], None] = lambda _: None
+    """Told of each device of which something else is wanted, or that is out."""
+    waiting: Callable[[], int] = lambda: 0
+    """How many devices wait for that."""

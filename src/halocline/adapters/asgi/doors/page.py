@@ -185,6 +185,7 @@ def _pairs(*pairs: tuple[str, str]) -> str:
 
 def _settings(settings: Settings) -> str:
     parts = [] if settings.poll_s is None else [f"looks each {settings.poll_s:g} s"]
+    parts += [f"waits {settings.long_poll_s:g} s for a change"] if settings.long_poll_s else []
     for name, model in sorted(settings.models.items()):
         values = [(field, getattr(model, field)) for field in _FIELDS]
         said = ", ".join(f"{field} {value:.6g}" for field, value in values if value is not None)

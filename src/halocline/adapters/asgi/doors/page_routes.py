@@ -18,7 +18,7 @@ from halocline.adapters.asgi.doors.people_devices import after_in, shown, shown_
 from halocline.adapters.asgi.doors.people_standing import seen_alerts
 from halocline.adapters.asgi.doors.sign_in import SignIns
 from halocline.adapters.asgi.doors.status import refusal
-from halocline.decide.rights import SITE, Action
+from halocline.decide.rights import Action, only
 from halocline.errors import HaloclineError, Rejected, Untrusted
 from halocline.fleet import Person
 from halocline.hub import twins
@@ -86,7 +86,7 @@ class Page:
         now_s = self._hub.clock()
         alerts = seen_alerts(self._hub, person)
         marked = {each.device for each in alerts if each.device}
-        labels = {SITE: person.site} if person.site else None
+        labels = only(person)
         after = after_in(call.query.get("after", []))
         with self._hub.store.look() as tx:
             found = tx.devices(labels=labels, after=after, limit=SHOWN + 1)

@@ -7,11 +7,12 @@ from typing import Final
 from halocline.adapters.asgi.answers import Answer
 from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
-from halocline.decide.rights import SITE
+from halocline.decide.rights import Action, only
 from halocline.errors import Rejected
 from halocline.fleet import DEVICE_ID, Device, DeviceState, Person, Twin
 from halocline.hub import twins
 from halocline.hub.labels import set_labels
+from halocline.hub.people import demand
 from halocline.hub.store import Transaction
 from halocline.wire import channel, people
 
@@ -21,8 +22,9 @@ _PAIR: Final = re.compile(r"^([^=]+)=(.*)$")
 def list_devices(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/devices?label=KEY=VALUE&silent_s=N&state=…&after=ID&limit=N"""
     now_s = hub.clock()
-    labels = _labels_in(call.query.get("label", []))
-    if person.site and labels.setdefault(SITE, person.site) != person.site:
+    asked, mine = _labels_in(call.query.get("label", [])), only(person)
+    labels = {**asked, **mine}
+    if not asked.items() <= labels.items():  # of those that are somebody else's
         return reply(people.DevicesReply(devices=[]))
     silent_s = _seconds_in(call.query.get("silent_s", []))
     limit = _limit_in(call.query.get("limit", []))
@@ -50,6 +52,12 @@ def label_device(hub: Hub, person: Person, call: Call) -> Answer:
     asked = channel.decode(call.body, people.LabelRequest)
     device_id = call.named[0]
     now_s = hub.clock()
+    if only(person):
+        with hub.store.look() as tx:
+            before = twins.visible(tx, person, device_id).labels
+        kept = {name: value for name, value in before.items() if name not in asked.remove}
+        after = {**kept, **asked.labels}
+        demand(hub.store, person, Action.DEVICE_LABEL, now_s=now_s, object=device_id, labels=after)
     set_labels(
         hub.store,
         device_id,
@@ -70,10 +78,12 @@ def set_device(hub: Hub, person: Person, call: Call) -> Answer:
         call.named[0],
         asked.settings,
         unset=asked.unset,
+        force=asked.force,
         actor=actor_of(person),
         reason=asked.reason,
         now_s=hub.clock(),
     )
+    hub.changed(call.named[0])
     return show_device(hub, person, call)
 
 

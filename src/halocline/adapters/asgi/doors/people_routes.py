@@ -23,7 +23,14 @@ def me(hub: Hub, caller: Caller, call: Call) -> Answer:
     """GET /v1/me"""
     person = caller.person
     return reply(
-        wire.MeReply(name=person.name, role=person.role, site=person.site, expires_s=caller.token.expires_s)
+        wire.MeReply(
+            name=person.name,
+            role=person.role,
+            site=person.site,
+            expires_s=caller.token.expires_s,
+            actions=list(caller.token.actions),
+            labels=caller.token.labels,
+        )
     )
 
 
@@ -72,6 +79,8 @@ def create_token(hub: Hub, caller: Caller, call: Call) -> Answer:
         by_token=caller.token,
         reason=asked.reason,
         now_s=hub.clock(),
+        actions=asked.actions,
+        labels=asked.labels,
     )
     return reply(wire.TokenReply(token=text, known=token), 201)
 

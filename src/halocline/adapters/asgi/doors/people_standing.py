@@ -10,11 +10,11 @@ from halocline.adapters.asgi.doors.door import Call, reply
 from halocline.adapters.asgi.doors.hub import Hub
 from halocline.adapters.asgi.doors.people_devices import actor_of, show_device, shown
 from halocline.decide.alerts import Alert
-from halocline.decide.rights import SITE, Action
+from halocline.decide.rights import Action, only
 from halocline.errors import Rejected
 from halocline.fleet import DeviceState, Person
 from halocline.hub import audit as hub_audit
-from halocline.hub import joining, twins
+from halocline.hub import joining, rotating, twins
 from halocline.hub import people as hub_people
 from halocline.hub.alerting import alerts_for
 from halocline.wire import channel
@@ -27,7 +27,9 @@ _SECONDS: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
 def make_invite(hub: Hub, person: Person, call: Call) -> Answer:
     """POST /v1/invites"""
-    asked = channel.decode(call.body, wire.InviteRequest)
+    asked = channel.decode(call.body, wire.InviteRequest, max_bytes=wire.MAX_INVITE_BYTES)
+    # Who has some devices alone lets none in that would not be among them.
+    hub_people.demand(hub.store, person, Action.DEVICE_INVITE, now_s=hub.clock(), labels=asked.labels)
     secret = secrets.token_bytes(joining.SECRET_BYTES)
     made = joining.invite(
         hub.store,
@@ -70,6 +72,7 @@ def revoke_device(hub: Hub, person: Person, call: Call) -> Answer:
     """POST /v1/devices/{device}/revoke"""
     asked = channel.decode(call.body or b"{}", wire.RevokeRequest)
     joining.revoke(hub.store, call.named[0], actor=actor_of(person), reason=asked.reason, now_s=hub.clock())
+    hub.changed(call.named[0])
     return show_device(hub, person, call)
 
 
@@ -87,9 +90,25 @@ def replace_device(hub: Hub, person: Person, call: Call) -> Answer:
         return reply(shown(tx, after, now_s))
 
 
+def rotate(hub: Hub, person: Person, call: Call) -> Answer:
+    """POST /v1/authority/rotate"""
+    asked = channel.decode(call.body, wire.RotateRequest)
+    rotating.rotate(
+        hub.store,
+        hub.authority,
+        hub.rotate,
+        asked.what,
+        actor=actor_of(person),
+        reason=asked.reason,
+        anyway=asked.anyway,
+        now_s=hub.clock(),
+    )
+    return status(hub, person, call)
+
+
 def status(hub: Hub, person: Person, call: Call) -> Answer:
     """GET /v1/status"""
-    labels = {SITE: person.site} if person.site else None
+    labels = only(person)
     with hub.store.look() as tx:
         counted = tx.count_devices(labels=labels)
     return reply(
@@ -100,8 +119,17 @@ def status(hub: Hub, person: Person, call: Call) -> Answer:
             database=hub.database,
             ca_fingerprint=hub.authority.fingerprint,
             models=list(hub.models),
+            rotation=_rotation(hub),
+            waiting=hub.waiting(),
         )
     )
+
+
+def _rotation(hub: Hub) -> wire.RotationState | None:
+    found = rotating.progress(hub.store, hub.authority)
+    if found is None:
+        return None
+    return wire.RotationState(old=found.old, since_s=found.since_s, behind=len(found.behind))
 
 
 def alerts(hub: Hub, person: Person, call: Call) -> Answer:
@@ -112,10 +140,10 @@ def alerts(hub: Hub, person: Person, call: Call) -> Answer:
 def seen_alerts(hub: Hub, person: Person) -> list[Alert]:
     """The open alerts that this person may know of."""
     found = hub.alerts()
-    if not person.site:
+    if not only(person):
         return alerts_for(person, found, ())
     with hub.store.look() as tx:
-        return alerts_for(person, found, tx.devices(labels={SITE: person.site}))
+        return alerts_for(person, found, tx.devices(labels=only(person)))
 
 
 def audit(hub: Hub, person: Person, call: Call) -> Answer:

@@ -20,6 +20,8 @@ _STATUS: Final = {
     "HAL-752": 403,
     "HAL-753": 404,
     "HAL-754": 409,
+    "HAL-778": 409,
+    "HAL-782": 409,
 }
 """What a code says more exactly than the kind of its error does."""
 
