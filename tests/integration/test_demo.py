@@ -159,11 +159,11 @@ HUB, AGENTS = 2, 5
 """So many programs there are once these have been started."""
 
 
-def programs(demo: subprocess.Popen[str], least: int) -> list[psutil.Process]:
+def programs(demo: int, least: int) -> list[psutil.Process]:
     """The demo's programs, as soon as there are so many."""
     until_s = time.monotonic() + 60
-    while len(found := psutil.Process(demo.pid).children(recursive=True)) < least:
-        assert demo.poll() is None, "the demo ended"
+    while len(found := psutil.Process(demo).children(recursive=True)) < least:
+        assert is_alive(psutil.Process(demo)), "the demo ended"
         assert time.monotonic() < until_s, f"only {found} run"
         time.sleep(0.02)
     return found
@@ -186,11 +186,11 @@ def test_an_interrupt_leaves_no_process_and_no_folder_behind(
     leaving: tuple[subprocess.Popen[str], Path], to_the_whole_group: bool, when: int
 ) -> None:
     process, folder = leaving
-    running = programs(process, when)
+    running = programs(process.pid, when)
     if when == AGENTS:
         assert process.stderr is not None
         assert any(re.search(r"cloud models: +process \d+", line) for line in process.stderr)
-        running = programs(process, when)
+        running = programs(process.pid, when)
     if to_the_whole_group:  # what a terminal does
         os.killpg(process.pid, signal.SIGINT)
     else:
@@ -207,13 +207,32 @@ def test_a_demo_that_is_killed_takes_its_programs_and_its_folder_along(
     leaving: tuple[subprocess.Popen[str], Path],
 ) -> None:
     process, folder = leaving
-    running = programs(process, AGENTS)
+    running = programs(process.pid, AGENTS)
     assert [folder for folder in folder.iterdir() if folder.name.startswith("halocline-demo-")]
     process.kill()
     process.communicate(timeout=40)
+    nothing_stays(running, folder)
+
+
+def test_a_terminal_that_is_closed_takes_the_programs_and_the_folder_along(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("t")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(COMMAND[0], [*COMMAND, "--json"], environment | {"TMPDIR": str(folder)})
+    try:
+        running = programs(pid, HUB)
+    finally:
+        os.close(terminal)  # SIGHUP goes to all of them
+    nothing_stays([psutil.Process(pid), *running], folder)
+    os.waitpid(pid, 0)
+
+
+def nothing_stays(running: list[psutil.Process], folder: Path) -> None:
     until_s = time.monotonic() + 20
     while any(is_alive(program) for program in running) or list(folder.iterdir()):
-        assert time.monotonic() < until_s, "the programs outlive the demo"
+        assert time.monotonic() < until_s, f"{running} or {list(folder.iterdir())} outlive the demo"
         time.sleep(0.05)
 
 

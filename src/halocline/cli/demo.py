@@ -65,7 +65,7 @@ def demo(
         *("sklearn", "skl2onnx", "onnx", "uvicorn", "cryptography", "sqlalchemy", "alembic"),
         what="halocline demo",
     )
-    before = signal.signal(signal.SIGTERM, _end_as_by_hand)
+    before = {number: signal.signal(number, _end_as_by_hand) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         card = _play(
             dataset, folder, fast=fast, interactive=interactive, sabotage=sabotage, seed=seed, prices=prices
@@ -74,7 +74,8 @@ def demo(
         print("stopped; nothing is left running", file=sys.stderr)
         return TERMINATED if isinstance(exc, _Terminated) else INTERRUPTED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if json:
         print_json(card.as_dict())
     else:
@@ -123,7 +124,7 @@ def _print(card: "Scorecard") -> None:
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM came; it ends what Ctrl-C ends, so that the programs are taken along."""
+    """SIGTERM came, or the terminal is gone; it ends what Ctrl-C ends, so that the programs go along."""
 
 
 def _end_as_by_hand(number: int, frame: FrameType | None) -> NoReturn:

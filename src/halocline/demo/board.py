@@ -27,8 +27,8 @@ def print_scorecard(console: Console, card: Scorecard) -> None:
         console.print()
     console.print(_phases(card))
     console.print(
-        f"{card.judgement.degraded} answers were marked degraded; {card.judgement.corrections} late verdicts "
-        "of the cloud came as corrections, under the ids of those answers",
+        f"answers marked degraded: {card.judgement.degraded}; corrections, the cloud's late verdicts under "
+        f"the ids of those answers: {card.judgement.corrections}",
         highlight=False,
     )
     console.print()

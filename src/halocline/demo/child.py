@@ -7,6 +7,7 @@ a parent that is killed. A line for the program is all that the parent ever writ
 import io
 import os
 import runpy
+import signal
 import sys
 import threading
 
@@ -20,6 +21,8 @@ def main() -> None:
     one line of stdin.
     """
     folder = sys.argv.pop(1)
+    for number in (signal.SIGHUP, signal.SIGQUIT):  # a terminal sends them to us as well: we end by stdin
+        signal.signal(number, signal.SIG_IGN)
     if "-" in sys.argv:
         sys.stdin = io.StringIO(_line())
     threading.Thread(target=_end_with_stdin, args=(folder,), name="halocline parent", daemon=True).start()
