@@ -128,6 +128,12 @@ def test_two_hubs_on_one_postgresql_and_one_folder_are_one_hub(tmp_path, postgre
             assert client.ask("GET", "/v1/twin").said["desired"]["generation"] == 1
             assert one.as_admin("POST", f"/v1/devices/{device.id}/revoke", {}).status == 200
             assert client.ask("GET", "/v1/twin").status == 403
+        rotated = one.as_admin("POST", "/v1/authority/rotate", {"what": "root"})
+        assert rotated.status == 200
+        two.process.send_signal(signal.SIGHUP)
+        give_up_s = time.monotonic() + 30
+        while two.as_admin("GET", "/v1/status").said["ca_fingerprint"] != rotated.said["ca_fingerprint"]:
+            assert time.monotonic() < give_up_s
         one.process.kill()
         one.process.wait(60)
         assert two.as_admin("GET", "/v1/me").status == 200

@@ -50,7 +50,7 @@ def people(hub, capsys, monkeypatch, tmp_path):
 def asking(hub, state, *labels):
     """A device that asks without an invite, and waits: its id, its code, and its process."""
     words = ["agent", "join", "--hub", hub.join, "--fingerprint", hub.told["fingerprint"]]
-    words += ["--state", str(state), "--wait", "60", *(w for label in labels for w in ("--label", label))]
+    words += ["--state", str(state), "--wait", "60s", *(w for label in labels for w in ("--label", label))]
     with subprocess.Popen(
         [sys.executable, "-m", "halocline", *words],
         stdout=subprocess.PIPE,

@@ -62,6 +62,12 @@ def test_with_a_reason_every_route_goes_on(hub, method, path):
     assert said.get("code") != "HAL-785"
 
 
+def test_a_long_list_of_serials_goes_on_with_a_reason(hub):
+    serials = [f"SN-{at:012}" for at in range(10_000)]
+    status, said = ask(hub, "POST", "/v1/invites", {"serials": serials, "reason": "for a test"})
+    assert status == 201, said
+
+
 def test_what_only_looks_needs_no_reason(hub):
     assert ask(hub, "GET", "/v1/me", {})[0] == 200
 
