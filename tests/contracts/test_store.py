@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import text
 
 import halocline as hc
 from halocline.adapters.sql import SqlStore, open_store
@@ -20,21 +19,11 @@ from halocline.testing.memory_store import MemoryStore
 from halocline.testing.store_contract import StoreContract, device, entry
 
 
-def emptied(url: str) -> str:
-    """The URL of a database in which there is nothing."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "hub.db")
-    return emptied(request.getfixturevalue("postgresql"))
+    return str(request.getfixturevalue("postgresql"))
 
 
 class TestSqlStore(StoreContract):

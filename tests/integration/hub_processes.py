@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import msgspec
-import psycopg
 from forked import Forked, command
 
 from halocline.adapters.device_folder import folder as device_folder
@@ -121,10 +120,3 @@ def free_ports(count: int) -> list[int]:
         for each in socks:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in socks]
-
-
-def emptied(postgresql: str) -> None:
-    """Take everything out of that database."""
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")

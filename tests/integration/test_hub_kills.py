@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from hub_kills import ANY_TIME, POINTS, Campaign
-from hub_processes import emptied
 
 SEED = 5
 
@@ -28,7 +27,6 @@ def test_a_hub_that_answers_before_it_commits_is_found_out(tmp_path: Path, point
 
 
 def test_on_postgresql_no_kill_locks_a_device_out_either(tmp_path: Path, postgresql: str) -> None:
-    emptied(postgresql)
     points = ["join.written", "set.committed"]
     tally = Campaign(tmp_path, random.Random(SEED), database=postgresql).run(points)
     assert tally.faults == []

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 from forked import Forked
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from halocline.adapters.certificates.authority import CertificateAuthority
 from halocline.adapters.certificates.facts import read_certificate
@@ -30,13 +28,7 @@ SHOWN = urlsafe_b64encode(SECRET).decode()
 def database(request, tmp_path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "hub.db")
-    url = request.getfixturevalue("postgresql")
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return url
+    return str(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture

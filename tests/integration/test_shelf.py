@@ -10,22 +10,20 @@ from halocline.adapters.certificates.authority import CertificateAuthority
 from halocline.adapters.certificates.request import make_key, make_request, read_request
 from halocline.assemble_hub.shown import _context, _Shelf
 
-NOW = time.time()
-
 
 class Side:
     """An authority, with a server's and a device's files."""
 
     def __init__(self, folder):
         folder.mkdir()
-        authority = CertificateAuthority.open(folder / "ca", now_s=NOW)
+        authority = CertificateAuthority.open(folder / "ca", now_s=time.time())
         self.root = authority.root_pem
-        server = authority.issue_server(["localhost"], now_s=NOW)
+        server = authority.issue_server(["localhost"], now_s=time.time())
         self.server, self.device = folder / "server.pem", folder / "device.pem"
         self.server.write_text(server.chain + server.key)
         key = make_key()
         public = read_request(make_request(key)).public_key
-        chain, _ = authority.issue_device(public, "dev-a", now_s=NOW, valid_s=60)
+        chain, _ = authority.issue_device(public, "dev-a", now_s=time.time(), valid_s=60)
         self.device.write_bytes(chain.encode() + key)
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hub_processes import PORTS_0, HubProcess, device, emptied, join, point_at
+from hub_processes import PORTS_0, HubProcess, device, join, point_at
 
 from halocline.adapters.http.hub_link import HubLink
 from halocline.adapters.sql import open_store
@@ -19,7 +19,6 @@ from halocline.wire.people import InviteRequest
 @pytest.fixture
 def hubs(tmp_path: Path, postgresql: str) -> Iterator[tuple[HubProcess, HubProcess]]:
     """Two processes that share an empty database and, for the authority, a state folder."""
-    emptied(postgresql)
     serve = ("--database", postgresql, *PORTS_0)
     with (
         HubProcess(tmp_path / "hub", *serve) as one,

@@ -13,11 +13,11 @@ import numpy as np
 from halocline.demo.answer import Answer
 from halocline.errors import Transient
 from halocline.records import Array
+from halocline.wire import oip
 
 TIMEOUT_S = 10.0
 WAIT_S = 5.0
 """So long a question for late verdicts stays open where there are none."""
-HEADER_LENGTH = "Inference-Header-Content-Length"
 
 
 class LocalModels:
@@ -28,21 +28,13 @@ class LocalModels:
         self._inputs = {name: self._input_of(name) for name in names}
 
     def ask(self, model: str, x: Array) -> Answer:
-        """The answer to one row: the tensor goes as bytes, the answer comes as JSON.
+        """The answer to one row, asked and told in JSON.
 
         Raises Transient (HAL-404) where none comes.
         """
-        tensor = np.ascontiguousarray(x[np.newaxis], np.float32).tobytes()
-        told = {
-            "name": self._inputs[model],
-            "datatype": "FP32",
-            "shape": [1, *x.shape],
-            "parameters": {"binary_data_size": len(tensor)},
-        }
-        outputs = [{"name": name} for name in Answer.__struct_fields__]
-        head = msgspec.json.encode({"inputs": [told], "outputs": outputs})
-        headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(len(head))}
-        came = self._asked("POST", f"/v2/models/{model}/infer", head + tensor, headers)
+        feed = {self._inputs[model]: np.ascontiguousarray(x[np.newaxis], np.float32)}
+        asked = oip.encode_request(feed, request_id="", binary=False, outputs=Answer.__struct_fields__)
+        came = self._asked("POST", f"/v2/models/{model}/infer", b"".join(asked.parts), {})
         return Answer(**{output["name"]: output["data"][0] for output in came["outputs"]})
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ def sureness(least_margin: float | None, missed: float, output: DetectOutput) ->
     None where there is none. `missed` is what `likeliest_missed` gives.
     """
     if output.floor is None:
-        nothing_more = 1.0 - min(missed / output.score_threshold, 1.0)
+        nothing_more = 1.0 - min(max(missed, 0.0) / output.score_threshold, 1.0)
     else:
         nothing_more = 1.0 - chance(missed, output.floor)
     if least_margin is None:
