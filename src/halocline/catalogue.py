@@ -608,4 +608,10 @@ CATALOGUE: dict[str, Entry] = {
         "Devices ask for a cloud model by a name, and a URL alone gives it none.",
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
+    # 8xx: what leaves a device, and how it arrives
+    "HAL-802": Entry(
+        "A condition that cannot be read",
+        "The `when` of a rule does not parse, compares what has different types, or names what is not there.",
+        "Correct it at the place that the message names; docs/reference/rules.md lists names and signs.",
+    ),
 }
