@@ -609,6 +609,11 @@ CATALOGUE: dict[str, Entry] = {
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
     # 8xx: what leaves a device, and how it arrives
+    "HAL-801": Entry(
+        "A file of rules that cannot be used",
+        "The rules that say which samples are sent are no TOML, or have an unknown key or a wrong value.",
+        "Correct what the message names; `halocline sample rules --example` shows a whole file.",
+    ),
     "HAL-802": Entry(
         "A condition that cannot be read",
         "The `when` of a rule does not parse, compares what has different types, or names what is not there.",

@@ -20,7 +20,7 @@ class Uncertainty(msgspec.Struct, frozen=True):
     """Samples of which the edge model is less sure than `below`: the less sure, the more valuable."""
 
     kind: ClassVar[str] = "uncertainty"
-    below: float = 0.6
+    below: float = 0.8
 
     def __post_init__(self) -> None:
         check_number("below", self.below, 0, 1)

@@ -125,9 +125,10 @@ class Selection:
     def _paid(self, sample: Candidate, values: Mapping[str, float], now_s: float) -> Choice:
         """The most urgent rule that may pays for it."""
         wanting = [kept for kept in self._by_urgency if kept.rule.name in values]
+        value = 1.0 - math.prod(1.0 - each for each in values.values())
         sketch = sample.sketch() if self._thins and sample.sketch is not None else None
         is_repeat = sketch is not None and self._scenes.is_repeat(sample.source, sketch, now_s)
-        whys = [self._why_not(kept, values[kept.rule.name], sample, is_repeat, now_s) for kept in wanting]
+        whys = [self._why_not(kept, value, sample, is_repeat, now_s) for kept in wanting]
         payer = next((kept for kept, why in zip(wanting, whys, strict=True) if why is None), None)
         if payer is None:
             return Left(id=sample.id, why=whys[0] or Why.UNWANTED, reasons=tuple(values))
@@ -138,7 +139,7 @@ class Selection:
             id=sample.id,
             reasons=tuple(values),
             priority=wanting[0].rule.priority,
-            value=1.0 - math.prod(1.0 - value for value in values.values()),
+            value=value,
             paid_by=payer.rule.name,
             probability=next(drawn, None),
         )
@@ -146,7 +147,7 @@ class Selection:
     def _why_not(
         self, kept: _Kept, value: float, sample: Candidate, is_repeat: bool, now_s: float
     ) -> Why | None:
-        """Why a rule cannot pay for a sample that it wants; None where it can."""
+        """Why a rule cannot pay for a sample of that value that it wants; None where it can."""
         if is_repeat and kept.rule.thin:
             return Why.DUPLICATE
         if not kept.meter.has_room(sample.payload_bytes, now_s):
