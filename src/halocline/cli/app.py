@@ -27,6 +27,7 @@ COMMANDS = (
     "data get",
     "data check",
     "model inspect",
+    "sample rules",
     "hub serve",
     "hub status",
     "hub backup",
@@ -75,6 +76,7 @@ _GROUPS = {
     "hub": "Run a hub, and look at one.",
     "model": "Look at model files.",
     "policy": "Tune, evaluate, show and compare the policies of pairs of models.",
+    "sample": "See which samples rules would send.",
     "token": "Make, list and end the tokens by which people act.",
     "user": "Say who may use a hub.",
 }
