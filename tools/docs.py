@@ -20,11 +20,13 @@ from halocline.wire.rules_file import KIND_KEYS, QUOTA_KEYS, RULE_KEYS, THIN_KEY
 
 RULES_INTRO = (
     "Which samples a device sends, in TOML: one `[[rule]]` for each reason to send one. A sample that "
-    "several rules want travels once, with the names of all of them and the most urgent priority; the "
-    "most urgent rule with room pays for it. No budget is exceeded in any hour or day, wherever that "
-    "begins; up to 2 % of it stays unused for that. `uncertainty` and `novelty` are paced: a tenth of a "
-    "budget may go at once, then only what is more valuable until time has passed. `event`, `periodic` "
-    "and `spot_check` are not."
+    "several rules want travels once, with the names of all of them, the most urgent priority, and a "
+    "value in [0, 1]: where room is short, the least valuable goes first. The most urgent rule with "
+    "room pays for it. No budget is exceeded in any hour or day, wherever that begins; up to 2 % of it "
+    "stays unused for that. `uncertainty` and `novelty` are paced: a tenth of a budget may go at once, "
+    "then only what is more valuable until time has passed. A rule with a budget of its own is paced by "
+    "that one; those without share the budget of all, which goes to the samples that are worth most to "
+    "all rules. `event`, `periodic` and `spot_check` are not paced."
 )
 CONDITIONS = (
     "`when` compares the names below with text in quotes, numbers, `true`, `false` and each other by "

@@ -110,7 +110,7 @@ def test_a_restart_in_between_does_not_renew_a_budget(
 ) -> None:
     before = Selection(given_rules, seed=1)
     choices = [before.choose(each.sample, each.now_s) for each in offered[:cut]]
-    kept = msgspec.json.decode(msgspec.json.encode(before.saved()), type=Saved) if choices else None
+    kept = msgspec.json.decode(msgspec.json.encode(before.saved()), type=Saved)
     after = Selection(given_rules, seed=2, saved=kept)
     choices += [after.choose(each.sample, each.now_s) for each in offered[cut:]]
     sent = [each for each, one in zip(offered, choices, strict=True) if isinstance(one, Chosen)]

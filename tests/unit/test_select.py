@@ -175,3 +175,21 @@ def test_a_clock_that_goes_back_gives_no_budget() -> None:
 def test_two_rules_of_one_name_are_refused() -> None:
     with pytest.raises(Misconfigured, match="two rules are called 'a'"):
         Rules(rules=[rule(Uncertainty(), "a"), rule(Strangeness(), "a")])
+
+
+def test_a_rule_with_a_budget_of_its_own_is_not_outbid_by_others() -> None:
+    def strange(name: str):
+        return candidate(name, confidence=1.0, novelty=1.1, novelty_cut=1.0)
+
+    def asked_after_many(quota: Quota) -> Choice:
+        asked = selection(
+            rule(Strangeness(), "new", quota=quota),
+            rule(Uncertainty(0.6), "unsure"),
+            total=Quota(records_per_day=100),
+        )
+        for at in range(8):
+            assert is_sent(asked.choose(candidate(f"{at}", confidence=0.0), 0.0))
+        return asked.choose(strange("a"), 0.0)
+
+    assert asked_after_many(Quota()).why == Why.PACE
+    assert is_sent(asked_after_many(Quota(records_per_day=20)))

@@ -67,6 +67,11 @@ class Meter:
         """A copy of what was sent of late, for the next start."""
         return [msgspec.structs.replace(each, amounts=[*each.amounts]) for each in self._spent]
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is any limit at all."""
+        return bool(self._limits)
+
     def has_room(self, payload_bytes: int, now_s: float) -> bool:
         """Whether a sample of that size may be sent now."""
         return all(limit.has_room(payload_bytes, now_s) for limit in self._limits)

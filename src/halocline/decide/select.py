@@ -69,7 +69,7 @@ class Saved(msgspec.Struct, frozen=True):
     """What must survive a restart for the budgets to hold: what was sent under each limit of each rule."""
 
     spent: Mapping[str, Sequence[Spent]]
-    now_s: float
+    now_s: float | None = None
 
 
 class _Kept:
@@ -96,7 +96,7 @@ class Selection:
         self._scenes = Scenes(rules.thin)
         self._thins = rules.thin.distance > 0
         self._sent: OrderedDict[str, None] = OrderedDict()
-        self._now_s = saved.now_s if saved is not None else -math.inf
+        self._now_s = saved.now_s if saved is not None else None
 
     @property
     def untold(self) -> dict[str, int]:
@@ -110,7 +110,7 @@ class Selection:
 
     def choose(self, sample: Candidate, now_s: float) -> Choice:
         """Whether this sample is sent, and why."""
-        self._now_s = now_s = max(now_s, self._now_s)
+        self._now_s = now_s = now_s if self._now_s is None else max(now_s, self._now_s)
         values = {
             kept.rule.name: value
             for kept in self._rules
@@ -128,7 +128,9 @@ class Selection:
         value = 1.0 - math.prod(1.0 - each for each in values.values())
         sketch = sample.sketch() if self._thins and sample.sketch is not None else None
         is_repeat = sketch is not None and self._scenes.is_repeat(sample.source, sketch, now_s)
-        whys = [self._why_not(kept, value, sample, is_repeat, now_s) for kept in wanting]
+        whys = [
+            self._why_not(kept, values[kept.rule.name], value, sample, is_repeat, now_s) for kept in wanting
+        ]
         payer = next((kept for kept, why in zip(wanting, whys, strict=True) if why is None), None)
         if payer is None:
             return Left(id=sample.id, why=whys[0] or Why.UNWANTED, reasons=tuple(values))
@@ -145,18 +147,24 @@ class Selection:
         )
 
     def _why_not(
-        self, kept: _Kept, value: float, sample: Candidate, is_repeat: bool, now_s: float
+        self, kept: _Kept, own: float, value: float, sample: Candidate, is_repeat: bool, now_s: float
     ) -> Why | None:
-        """Why a rule cannot pay for a sample of that value that it wants; None where it can."""
+        """Why a rule cannot pay for a sample, of value `own` to it and `value` to all; None where it can."""
         if is_repeat and kept.rule.thin:
             return Why.DUPLICATE
         if not kept.meter.has_room(sample.payload_bytes, now_s):
             return Why.BUDGET
         if not self._total.has_room(sample.payload_bytes, now_s):
             return Why.TOTAL
-        if kept.want.is_by_degree and value < max(kept.meter.bar(now_s), self._total.bar(now_s)):
+        if kept.want.is_by_degree and self._is_below_bar(kept, own, value, now_s):
             return Why.PACE
         return None
+
+    def _is_below_bar(self, kept: _Kept, own: float, value: float, now_s: float) -> bool:
+        """Whether better ones should have the budget: the rule's own, or where it has none, that of all."""
+        if kept.meter.is_limited:
+            return own < kept.meter.bar(now_s)
+        return value < self._total.bar(now_s)
 
     def _send(self, sample: Candidate, wanting: Sequence[_Kept], sketch: Array | None, now_s: float) -> None:
         self._total.spend(sample.payload_bytes, now_s)
