@@ -100,6 +100,8 @@ class Thin(msgspec.Struct, frozen=True, kw_only=True):
     `distance` is that of `decide/sketch.py`; 0 thins nothing.
     """
 
+    # Of pictures of clothes and spoken digits, a copy with noise of a tenth of the spread is nearer in 95 of
+    # 100 cases, and of 600 others the likest one farther but for one in a hundred (measured 2026-11-25).
     distance: float = 0.1
     for_s: float = 600.0
 
