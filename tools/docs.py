@@ -4,7 +4,7 @@ import ast
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +12,30 @@ from pathlib import Path
 from halocline import records
 from halocline.catalogue import CATALOGUE
 from halocline.cli.app import ALIASES, COMMANDS, run
+from halocline.decide.condition import FIELDS, MAX_DEPTH, MAX_LENGTH
 from halocline.metrics import METRICS
 from halocline.records import Reason
+from halocline.wire.agent_file import Key
+from halocline.wire.rules_file import KIND_KEYS, QUOTA_KEYS, RULE_KEYS, THIN_KEYS, example
 
+RULES_INTRO = (
+    "Which samples a device sends, in TOML: one `[[rule]]` for each reason to send one. A sample that "
+    "several rules want travels once, with the names of all of them, the most urgent priority, and a "
+    "value in [0, 1]: where room is short, the least valuable goes first. The most urgent rule with "
+    "room pays for it. No budget is exceeded in any hour or day, wherever that begins; up to 2 % of it "
+    "stays unused for that. `uncertainty` and `novelty` are paced: a tenth of a budget may go at once, "
+    "then only what is more valuable until time has passed. A rule with a budget of its own is paced by "
+    "that one; those without share the budget of all, which goes to the samples that are worth most to "
+    "all rules. `event`, `periodic` and `spot_check` are not paced."
+)
+CONDITIONS = (
+    "`when` compares the names below with text in quotes, numbers, `true`, `false` and each other by "
+    "`==`, `!=`, `<`, `<=`, `>`, `>=`, `in [a, b]` and `not in [a, b]`, and joins that by `and`, `or`, `not` "
+    f"and parentheses. It has {MAX_LENGTH} characters at most, nested {MAX_DEPTH} deep at most. Where a "
+    "sample has no such value, or metadata is of another type than it is compared with, the comparison "
+    "has no answer; a rule whose condition has none wants nothing, and how often that was so is "
+    "counted."
+)
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 FAMILIES = {
     "1": "Settings and wrong use",
@@ -24,6 +45,7 @@ FAMILIES = {
     "5": "Serving",
     "6": "Tuning and policies",
     "7": "The hub, its doors, and devices that join",
+    "8": "What leaves a device, and how it arrives",
 }
 
 
@@ -103,6 +125,28 @@ def help_of(command: str) -> str:
     return "\n".join(line.rstrip() for line in said.getvalue().strip().splitlines())
 
 
+def rules() -> str:
+    """The page of the rules of selection."""
+    parts = [RULES_INTRO, "## Every rule", keys(RULE_KEYS)]
+    for kind, own in KIND_KEYS.items():
+        parts += [f'## kind = "{kind}"', keys(own)]
+    parts += ["## `[total]`", "All rules together.", keys(QUOTA_KEYS)]
+    parts += ["## `[thin]`", "Near-duplicates: frames of one scene, from one source.", keys(THIN_KEYS)]
+    fields = [
+        (f"`{name}`", str(field.kind), field.about, ", ".join(field.choices))
+        for name, field in FIELDS.items()
+    ]
+    parts += ["## Conditions", CONDITIONS, table(("name", "type", "what it is", "can be"), fields)]
+    parts += ["## The rules that hold by default", f"```toml\n{example()}```"]
+    return page("Rules", "src/halocline/wire/rules_file.py", parts)
+
+
+def keys(known: Mapping[str, Key]) -> str:
+    """The table of the keys of one part of a file."""
+    rows = [(f"`{name}`", key.unit, key.span, key.about.rstrip(":")) for name, key in known.items()]
+    return table(("key", "unit", "range", "what it is"), rows)
+
+
 def page(title: str, source: str, parts: Iterable[str]) -> str:
     """A page under its title, which says where it comes from."""
     head = f"<!-- Made by `make docs` from {source}. Change it there. -->"
@@ -132,6 +176,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reasons.md": reasons,
     "metrics.md": metrics,
     "commands.md": commands,
+    "rules.md": rules,
 }
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ COMMANDS = (
     "agent run",
     "agent config",
     "agent status",
+    "sample rules",
     "doctor",
     "support bundle",
     "explain",
@@ -80,6 +81,7 @@ _GROUPS = {
     "model": "Look at model files.",
     "policy": "Tune, evaluate, show and compare the policies of pairs of models.",
     "support": "Collect what helps others to help.",
+    "sample": "See which samples rules would send.",
     "token": "Make, list and end the tokens by which people act.",
     "user": "Say who may use a hub.",
 }

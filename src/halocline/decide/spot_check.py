@@ -5,9 +5,8 @@ from numbers import Real
 
 import msgspec
 
+from halocline.decide.chance import uniform
 from halocline.errors import Misconfigured
-
-_WORD = (1 << 64) - 1
 
 
 class SpotCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,13 +72,4 @@ def _gap(spot_check: SpotCheck, number: int) -> int:
     """Rows from one drawn row to the next: geometric, so that each row has the same chance."""
     if spot_check.share >= 1:
         return 1
-    uniform = (_mixed(spot_check.seed, number) + 1) / (_WORD + 2)
-    return 1 + int(math.log(uniform) / math.log1p(-spot_check.share))
-
-
-def _mixed(seed: int, number: int) -> int:
-    """64 bits that look random (SplitMix64; Steele, Lea and Flood 2014)."""
-    bits = (seed * 0xD1342543DE82EF95 + (number + 1) * 0x9E3779B97F4A7C15) & _WORD
-    bits = ((bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
-    bits = ((bits ^ (bits >> 27)) * 0x94D049BB133111EB) & _WORD
-    return bits ^ (bits >> 31)
+    return 1 + int(math.log(uniform(spot_check.seed, number)) / math.log1p(-spot_check.share))
