@@ -24,6 +24,7 @@ FAMILIES = {
     "5": "Serving",
     "6": "Tuning and policies",
     "7": "The hub, its doors, and devices that join",
+    "8": "What travels from devices to the hub",
 }
 
 

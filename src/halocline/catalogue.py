@@ -608,4 +608,40 @@ CATALOGUE: dict[str, Entry] = {
         "Devices ask for a cloud model by a name, and a URL alone gives it none.",
         "Write --cloud-model NAME=https://HOST:PORT/v2/models/MODEL.",
     ),
+    # 81x: the outbox
+    "HAL-811": Entry(
+        "A record that cannot be queued",
+        "Its payload, kind, stream, id, priority, value, time to live or size is not what an outbox takes.",
+        "Correct what the message names; the rest of the queue is not concerned.",
+    ),
+    "HAL-812": Entry(
+        "An id that is taken by another record",
+        "A record was put under an id that waits in the outbox already, with other content.",
+        "Give each record an id of its own, or none: then it gets one.",
+    ),
+    "HAL-813": Entry(
+        "An outbox that cannot be opened",
+        "Its folder cannot be written, another program has it open, or a newer Halocline made it.",
+        "Give each program an outbox folder of its own, and open it after a fork.",
+    ),
+    "HAL-814": Entry(
+        "No space for another record",
+        "The disk is full, and nothing in the outbox is worth less than the record that was put.",
+        "Free space on the disk; the outbox goes on by itself. Putting the record again is safe.",
+    ),
+    "HAL-815": Entry(
+        "A sealed record that does not open",
+        "It was sealed to another key, was changed on its way, or not all of its chunks are there.",
+        "Give the device the key of the hub that opens its records; the record itself is lost.",
+    ),
+    "HAL-816": Entry(
+        "A key that seals nothing",
+        "An outbox is sealed by 32 raw bytes: a hub's X25519 public key, or a secret of your own, not both.",
+        "Give one such key as bytes, or none.",
+    ),
+    "HAL-817": Entry(
+        "The outbox is closed, or its disk fails",
+        "It was closed, or the file could not be written or read, for another reason than a full disk.",
+        "Open it again; look at the disk. Putting the record again is safe.",
+    ),
 }
