@@ -251,6 +251,23 @@ def test_beyond_the_cap_the_least_worth_goes_first(kind):
     assert ledger.closes
 
 
+def test_what_arrives_although_it_was_evicted_on_its_way_is_not_lost(kind):
+    now_s = [0.0]
+    outbox = kind.open(cap_bytes=3000, now_s=lambda: now_s[0])
+    evicted = outbox.put(bytes(1000), kind="sample", priority=3)
+    expired = outbox.put(bytes(1000), kind="sample", priority=3, value=1.0, ttl_s=5)
+    outbox.take()
+    outbox.put(bytes(1000), kind="sample", priority=0)
+    now_s[0] = 5.0
+    outbox.put(b"x", kind="sample")
+    assert (outbox.ledger().expired, outbox.ledger().evicted) == (1, {"over_cap": 1})
+    for _ in range(2):
+        outbox.acknowledge([evicted.id, expired.id])
+        ledger = outbox.ledger()
+        assert (ledger.arrived, ledger.lost) == (2, 0)
+        assert ledger.closes
+
+
 def test_what_is_worth_least_of_all_is_evicted_as_it_comes(kind):
     outbox = kind.open(cap_bytes=8000)
     kept = [outbox.put(bytes(1000), kind="sample", priority=0) for _ in range(6)]

@@ -9,6 +9,7 @@ from halocline.adapters.outbox.entry import Entry, Row, place_of
 from halocline.adapters.outbox.making import Maker, repeated
 from halocline.adapters.outbox.store import Counters, Store, count_lost
 from halocline.adapters.outbox.taking import Taking
+from halocline.adapters.outbox.under_way import UnderWay
 from halocline.adapters.sealing import Opener
 from halocline.decide.evict import evictions
 from halocline.errors import Rejected, Transient
@@ -40,6 +41,7 @@ class Queue:
         self._clock_s = clock_s
         self._sequence = 0
         self._passed: dict[int, int] = {}
+        self._under_way = UnderWay()
 
     def append(self, entries: Sequence[Entry], pressure_bytes: int) -> None:
         """Put these in, and tell each what became of it.
@@ -48,16 +50,16 @@ class Queue:
         """
         now_s = self._clock_s()
         with self.store.changing() as counters:
-            counters.now_s = now_s
-            if self.store.expires(now_s):
-                self.store.expire(counters, now_s, _EXPIRE_AT_ONCE)
+            ended = self._expire(counters, now_s)
             new, repeats = self._sorted(entries)
             for entry in new:
                 self._sequence += 1
                 entry.placed(place_of(entry.priority, counters.boot, self._sequence))
-            stay = self._with_room(counters, new, pressure_bytes)
+            stay, evicted = self._with_room(counters, new, pressure_bytes)
             self.store.insert(counters, stay, now_s)
         self.store.keeps(stay)
+        self._under_way.lose(ended, Loss.EXPIRED)
+        self._under_way.lose(evicted, _pressure(pressure_bytes))
         for entry, first in repeats:
             entry.error = first.error
             if entry.error is None:
@@ -71,8 +73,10 @@ class Queue:
             self._delete(counters, places)
             if reason is None:
                 counters.arrived += len(places)
+                self._correct(counters, ids)
             else:
                 count_lost(counters, _named(counters, reason), len(places))
+        self._under_way.end(places, ids)
         return len(places)
 
     def take(self, max_records: int, max_bytes: int, besides: Collection[str]) -> list[Waiting]:
@@ -80,8 +84,8 @@ class Queue:
         now_s = self._clock_s()
         if self.store.expires(now_s):
             with self.store.changing() as counters:
-                counters.now_s = now_s
-                self.store.expire(counters, now_s, _EXPIRE_AT_ONCE)
+                ended = self._expire(counters, now_s)
+            self._under_way.lose(ended, Loss.EXPIRED)
         taking = Taking(
             self.store,
             now_s,
@@ -91,7 +95,9 @@ class Queue:
             passed=self._passed,
             chunk_bytes=self._chunk_bytes,
         )
-        return [self._waiting(row, chunk) for row, chunk in taking.chosen]
+        pieces = [self._waiting(row, chunk) for row, chunk in taking.chosen]
+        self._under_way.begin((row.place, row.id) for row, _ in taking.chosen)
+        return pieces
 
     def passed(self, record_id: str, chunks: int) -> None:
         """So many of its chunks need not travel again."""
@@ -105,6 +111,19 @@ class Queue:
                 "and is acknowledged when the last has arrived",
             )
         self._passed[known.row.place] = chunks
+
+    def _expire(self, counters: Counters, now_s: float) -> list[int]:
+        counters.now_s = now_s
+        return self.store.expire(counters, now_s, _EXPIRE_AT_ONCE) if self.store.expires(now_s) else []
+
+    def _correct(self, counters: Counters, ids: Sequence[str]) -> None:
+        """What left the queue while it was under way, and arrived, was not lost."""
+        for loss in self._under_way.arrived(ids):
+            counters.arrived += 1
+            if loss is Loss.EXPIRED:
+                counters.expired -= 1
+            else:
+                count_lost(counters, loss, -1)
 
     def _sorted(self, entries: Sequence[Entry]) -> tuple[list[Entry], list[tuple[Entry, Entry]]]:
         """Those that are not queued, and those that repeat one of these; who repeats a queued one is told."""
@@ -123,23 +142,25 @@ class Queue:
                 new[entry.id] = entry
         return list(new.values()), repeats
 
-    def _with_room(self, counters: Counters, new: Sequence[Entry], pressure_bytes: int) -> list[Entry]:
-        """Count the new as accepted, evict what must go, and give those of the new that stay."""
+    def _with_room(
+        self, counters: Counters, new: Sequence[Entry], pressure_bytes: int
+    ) -> tuple[list[Entry], list[int]]:
+        """Count the new, evict what must go; those of the new that stay, and the queued that went."""
         counters.accepted += len(new)
         over_bytes = counters.queued_bytes + sum(entry.stored_bytes for entry in new) - self._cap_bytes
         over_bytes = max(over_bytes, pressure_bytes)
         if over_bytes <= 0:
-            return list(new)
+            return list(new), []
         coming = [entry.held() for entry in new]
         gone = {held.place for held in evictions(self.store.by_worth(), coming, over_bytes)}
         turned_away = [entry for entry in new if entry.place in gone and pressure_bytes]
         for entry in turned_away:
             entry.error = disk_full()
         counters.accepted -= len(turned_away)
-        self._delete(counters, sorted(gone - {held.place for held in coming}))
-        reason = Loss.DISK_FULL if pressure_bytes else Loss.OVER_CAP
-        count_lost(counters, reason, len(gone) - len(turned_away))
-        return [entry for entry in new if entry.place not in gone]
+        evicted = sorted(gone - {held.place for held in coming})
+        self._delete(counters, evicted)
+        count_lost(counters, _pressure(pressure_bytes), len(gone) - len(turned_away))
+        return [entry for entry in new if entry.place not in gone], evicted
 
     def _delete(self, counters: Counters, places: Sequence[int]) -> None:
         self.store.delete(counters, places)
@@ -153,6 +174,10 @@ class Queue:
         if self._opener is None or not session:
             return waiting
         return msgspec.structs.replace(waiting, body=self._opener.body(waiting), session=b"")
+
+
+def _pressure(pressure_bytes: int) -> Loss:
+    return Loss.DISK_FULL if pressure_bytes else Loss.OVER_CAP
 
 
 def disk_full() -> Transient:

@@ -50,7 +50,7 @@ class Counters(msgspec.Struct):
             accepted=self.accepted,
             arrived=self.arrived,
             expired=self.expired,
-            evicted=dict(sorted(self.evicted.items())),
+            evicted={reason: count for reason, count in sorted(self.evicted.items()) if count},
             queued=self.queued,
             queued_bytes=self.queued_bytes,
             damaged=damaged,
@@ -140,13 +140,14 @@ class Store:
             counters.queued_bytes -= gone[0]
         self._in("DELETE FROM chunk WHERE place IN", places)
 
-    def expire(self, counters: Counters, now_s: float, most: int) -> None:
-        """Take out at most so many of those whose time has ended."""
+    def expire(self, counters: Counters, now_s: float, most: int) -> list[int]:
+        """Take out at most so many of those whose time has ended, and say which."""
         query = "SELECT place FROM record WHERE expires_s <= ? ORDER BY expires_s LIMIT ?"
         places = [row[0] for row in self._database.execute(query, (now_s, most)).fetchall()]
         self.delete(counters, places)
         counters.expired += len(places)
         self._soonest_s = self._soonest()
+        return places
 
     def expires(self, now_s: float) -> bool:
         """Whether the time of any has ended."""
