@@ -52,28 +52,33 @@ def named(step: str, plain: Callable[..., Any]) -> Callable[..., Any]:
 
 def dying(point: str) -> None:
     """Put the point into the code."""
-    plain = Store.changing
+    plain, plain_write = Store.changing, Store._write
     left = [random.randrange(1, 4)]
 
-    def dies_at(phase: str, seen: set[str]) -> None:
-        if any(f"{step}.{phase}" == point for step in seen):
+    def dies_at(phase: str, steps: set[str]) -> None:
+        if any(f"{step}.{phase}" == point for step in steps):
             left[0] -= 1
             if not left[0]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     @contextlib.contextmanager
     def changing(store: Store) -> Iterator[Any]:
-        seen = {getattr(_step, "name", "")}
-        dies_at("begun", seen)
+        _step.all = {getattr(_step, "name", "")}
+        dies_at("begun", _step.all)
         with plain(store) as counters:
-            before = (counters.expired, counters.evicted.get("over_cap", 0))
             yield counters
-            seen |= {"expire"} if counters.expired > before[0] else set()
-            seen |= {"evict"} if counters.evicted.get("over_cap", 0) > before[1] else set()
-            dies_at("written", seen)
-        dies_at("committed", seen)
+        dies_at("committed", _step.all)
 
-    Store.changing = changing  # type: ignore[assignment]
+    def write(store: Store, counters: Any) -> None:
+        plain_write(store, counters)
+        before = store.counters
+        _step.all |= {"expire"} if counters.expired > before.expired else set()
+        _step.all |= (
+            {"evict"} if counters.evicted.get("over_cap", 0) > before.evicted.get("over_cap", 0) else set()
+        )
+        dies_at("written", _step.all)
+
+    Store.changing, Store._write = changing, write  # type: ignore[assignment,method-assign]
     for step, method in (("put", "append"), ("remove", "remove"), ("take", "take")):
         setattr(Queue, method, named(step, getattr(Queue, method)))
 
