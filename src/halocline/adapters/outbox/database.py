@@ -85,7 +85,7 @@ def _check_version(database: Any, path: Path) -> None:
             database.execute(statement)
         database.execute("COMMIT")
     row = database.execute("SELECT version FROM state").fetchone()
-    if row is None:
+    if row is None or not isinstance(row[0], int) or row[0] < 1:
         raise Damaged
     if row[0] != VERSION:
         raise Misconfigured(

@@ -79,12 +79,12 @@ class Outbox:
             tag_key=None if hub_key is not None else hashlib.sha256(b"tags" + (key or b"")).digest(),
         )
         self._queue = self._queue_of(store)
-        store.forget_sessions()
         self._spare = Spare(self._folder / SPARE, min(SPARE_BYTES, cap_bytes // 8))
         self._lock = threading.Lock()
         self._is_open = True
         self._process = os.getpid()
         self._gathering = Gathering(self._commit)
+        self._safely(lambda: self._queue.store.forget_sessions())
 
     @property
     def boot(self) -> int:

@@ -22,6 +22,8 @@ _POSITION: Final = f"place & {POSITION_MASK}"
 """As the index of streams has it."""
 _LIVE: Final = "(expires_s IS NULL OR expires_s > ?)"
 _RECORD: Final = f"({', '.join('?' * 13)})"
+_ROW_TYPES: Final = (int, str, str, str, int, float, int, int, int, int)
+_STATE_TYPES: Final = (int, int, float, int, int, int, int, int)
 _CHUNK: Final = "INSERT INTO chunk VALUES (?, ?, ?)"
 _STATE: Final = (
     "UPDATE state SET boot = ?, since_boot = ?, now_s = ?, accepted = ?, arrived = ?, expired = ?, "
@@ -98,7 +100,7 @@ class Store:
     def known(self, ids: Sequence[str]) -> dict[str, Known]:
         """Those of the ids that are queued."""
         query = f"SELECT {_COLUMNS}, tag FROM record WHERE id IN"  # noqa: S608 - of constants
-        return {row[1]: Known(Row(*row[:-1]), row[-1]) for row in self._in(query, ids)}
+        return {row[1]: Known(_row_of(row[:-1]), row[-1]) for row in self._in(query, ids)}
 
     def by_worth(self) -> Iterator[Held]:
         """Every record by rising worth, read as far as it is asked for."""
@@ -164,7 +166,7 @@ class Store:
             names = msgspec.json.encode(sorted(blocked)).decode()
             page = self._database.execute(query, (place, now_s, names, _RUN)).fetchall()
             for row in page:
-                yield Row(*row)
+                yield _row_of(row)
             if len(page) < _RUN:
                 return
             place = page[-1][0]
@@ -176,7 +178,7 @@ class Store:
             f"AND {_POSITION} > ? AND {_POSITION} < ? AND {_LIVE} ORDER BY {_POSITION} LIMIT ?"
         )
         asked = (row.stream, after, row.place & POSITION_MASK, now_s, most)
-        return [Row(*found) for found in self._database.execute(query, asked).fetchall()]
+        return [_row_of(found) for found in self._database.execute(query, asked).fetchall()]
 
     def body(self, place: int) -> bytes:
         """What a record holds that is no large one."""
@@ -216,6 +218,7 @@ class Store:
             "SELECT boot, since_boot, now_s, accepted, arrived, expired, queued, queued_bytes FROM state"
         ).fetchone()
         losses = self._database.execute("SELECT reason, count FROM loss").fetchall()
+        _check_types(row, _STATE_TYPES)
         counters = Counters(*row)
         counters.evicted = dict(losses)
         return counters
@@ -270,6 +273,17 @@ def count_lost(counters: Counters, reason: Loss | str, count: int) -> None:
 def _runs(values: Sequence[T]) -> Iterator[Sequence[T]]:
     for at in range(0, len(values), _RUN):
         yield values[at : at + _RUN]
+
+
+def _row_of(values: tuple[Any, ...]) -> Row:
+    _check_types(values, _ROW_TYPES)
+    return Row(*values)
+
+
+def _check_types(values: tuple[Any, ...], types: tuple[type, ...]) -> None:
+    """Raise Damaged where a row is not what was written: a torn page can still look like one."""
+    if tuple(map(type, values)) != types:
+        raise database.Damaged
 
 
 def _row(entry: Entry, now_s: float) -> tuple[Any, ...]:
