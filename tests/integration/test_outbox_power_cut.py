@@ -12,13 +12,13 @@ pytest.importorskip("apsw", reason="the recording of writes needs apsw, of the d
 from disk_trace import Disk, Event, FolderSync, Sync, Told, TracedConnection, TracingVfs, Whole
 
 from halocline import Outbox
-from halocline.adapters.outbox import boots, database
+from halocline.adapters.outbox import boots, database, outbox
 from halocline.adapters.sealing import Opener, new_pair
 from halocline.sync import unframed
 
 PRIVATE, PUBLIC = new_pair()
 SEED = 20261125
-OPTIONS = {"hub_key": PUBLIC, "cap_bytes": 200_000, "chunk_bytes": 4096}
+OPTIONS = {"hub_key": PUBLIC, "cap_bytes": 100_000, "chunk_bytes": 4096}
 
 
 @pytest.fixture
@@ -40,33 +40,29 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
 
     monkeypatch.setattr(database, "sync", sync)
     monkeypatch.setattr(boots, "write_file", write)
-    # Often enough that the log is written back several times here.
-    settings = [
-        "PRAGMA wal_autocheckpoint = 8" if "autocheckpoint" in each else each for each in database._SETTINGS
-    ]
-    monkeypatch.setattr(database, "_SETTINGS", settings)
+    monkeypatch.setattr(outbox, "LEAST_WAL_PAGES", 8)  # written back several times here
     return events
 
 
 def lived(folder: Path, events: list[Event]) -> None:
     """Put, send and refuse, over two starts; what the caller is told stands in the trace."""
     for start in range(2):
-        with Outbox(folder, **OPTIONS) as outbox:
+        with Outbox(folder, **OPTIONS) as box:
             for at in range(12):
                 name = f"id-{start}-{at}"
                 size_bytes = 9000 if at == 5 else 300
                 events.append(Told("putting", name))
-                outbox.put(name.encode() * (size_bytes // 6), kind="sample", id=name, priority=at % 4)
+                box.put(name.encode() * (size_bytes // 6), kind="sample", id=name, priority=at % 4)
                 events.append(Told("put", name))
                 if at % 3 == 2:
-                    gone = outbox.take(1)[0].record.id
+                    gone = box.take(1)[0].record.id
                     events.append(Told("removing", gone))
                     if at == 8:
-                        outbox.refuse(gone, "poison")
+                        box.refuse(gone, "poison")
                     else:
-                        outbox.acknowledge([gone])
+                        box.acknowledge([gone])
                     events.append(Told("removed", gone))
-            events.append(Told("boot", str(outbox.boot)))
+            events.append(Told("boot", str(box.boot)))
 
 
 def cuts(folder: Path, events: list[Event], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
@@ -92,10 +88,10 @@ def faults(folder: Path, state: dict[str, bytes], told: dict[str, set[str]]) -> 
     folder.mkdir()
     for name, content in state.items():
         (folder / name).write_bytes(content)
-    with Outbox(folder, **OPTIONS) as outbox:
-        ledger = outbox.ledger()
-        pieces = outbox.take(1000, 1 << 30)
-        boot = outbox.boot
+    with Outbox(folder, **OPTIONS) as box:
+        ledger = box.ledger()
+        pieces = box.take(1000, 1 << 30)
+        boot = box.boot
     queued = {piece.record.id for piece in pieces}
     found = {
         "lost": bool(told["put"] - told["removing"] - queued),

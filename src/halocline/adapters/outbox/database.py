@@ -13,15 +13,12 @@ from halocline.whole_files import sync
 VERSION: Final = 1
 _WAIT_S: Final = 0.2
 """For another owner, who may be about to end."""
-WAL_PAGES: Final = 1000
-"""After so many pages of 4 KiB the log is written back into the database."""
+PAGE_BYTES: Final = 4096
 _SETTINGS: Final = (
     # Nobody else opens the file, so that no shared memory is needed, which could fail on a full disk.
     "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    f"PRAGMA wal_autocheckpoint = {WAL_PAGES}",
-    f"PRAGMA journal_size_limit = {2 * WAL_PAGES * 4096}",
     "PRAGMA temp_store = MEMORY",
 )
 _SCHEMA: Final = """
@@ -62,14 +59,20 @@ def connect(path: Path) -> Any:
     )
 
 
-def opened(path: Path) -> Any:
-    """The database, with its schema, for this process alone. Raises Damaged, Misconfigured (HAL-813)."""
+def opened(path: Path, wal_pages: int) -> Any:
+    """The database, with its schema, for this process alone. Raises Damaged, Misconfigured (HAL-813).
+
+    After `wal_pages` its log is written back into it.
+    """
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     database = connect(path)
     try:
         for setting in _SETTINGS:
             database.execute(setting).fetchall()
+        database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        database.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}").fetchall()
+        database.execute(f"PRAGMA journal_size_limit = {2 * wal_pages * PAGE_BYTES}").fetchall()
         _check_version(database, path)
     except BaseException:
         database.close()

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Final, TypeVar
 
 from halocline.adapters.outbox.clock import counted
+from halocline.adapters.outbox.database import PAGE_BYTES
 from halocline.adapters.outbox.entry import Entry
 from halocline.adapters.outbox.failures import ERRORS, Failure, failure_of
 from halocline.adapters.outbox.gathering import Gathering
 from halocline.adapters.outbox.making import Maker, check_reason
 from halocline.adapters.outbox.opening import open_store
 from halocline.adapters.outbox.queue import Queue, disk_full
-from halocline.adapters.outbox.spare import SPARE_BYTES, Spare
+from halocline.adapters.outbox.spare import Spare
 from halocline.adapters.outbox.store import Store
 from halocline.adapters.sealing import Opener, Sealer
 from halocline.decide.checks import check_number
@@ -31,6 +32,9 @@ CAP_BYTES: Final = 512 << 20
 RECORD_LIMIT_BYTES: Final = 64 << 20
 CHUNK_BYTES: Final = 64 << 10
 """Half a second on a line of 1 Mbit/s: so long an urgent record waits for what is under way."""
+LEAST_WAL_PAGES: Final = 64
+MOST_WAL_PAGES: Final = 1000
+_WAL_SHARE: Final = 16
 _ATTEMPTS: Final = 8
 _EASE_BYTES: Final = 64 << 10
 """On a full disk so much goes at first, and with each attempt twice as much."""
@@ -48,7 +52,8 @@ class Outbox:
     least value, then the oldest. Records above `chunk_bytes` travel in chunks. `now_s` is the clock that
     times to live are measured by; without one, the time that the queue is open counts.
 
-    Raises Misconfigured (HAL-101, HAL-103, HAL-813, HAL-816).
+    Raises Misconfigured (HAL-101, HAL-103, HAL-813, HAL-816) and, where a full disk leaves no space to start,
+    Transient (HAL-814).
     """
 
     def __init__(
@@ -70,7 +75,9 @@ class Outbox:
         self._cap_bytes = cap_bytes
         self._chunk_bytes = chunk_bytes
         self._given_now_s = now_s
-        store, self._boots = open_store(self._folder)
+        self._spare = Spare(self._folder / SPARE, 2 * _wal_pages(cap_bytes) * PAGE_BYTES)
+        store, self._boots = open_store(self._folder, self._spare, _wal_pages(cap_bytes))
+        self._spare.keep()
         self._maker = Maker(
             sealer,
             store.last_session + 1,
@@ -79,9 +86,10 @@ class Outbox:
             tag_key=None if hub_key is not None else hashlib.sha256(b"tags" + (key or b"")).digest(),
         )
         self._queue = self._queue_of(store)
-        self._spare = Spare(self._folder / SPARE, min(SPARE_BYTES, cap_bytes // 8))
         self._lock = threading.Lock()
         self._is_open = True
+        self._tight_bytes: int | None = None
+        """What may wait while the disk is full: without its spare space the file must not grow."""
         self._process = os.getpid()
         self._gathering = Gathering(self._commit)
         self._safely(lambda: self._queue.store.forget_sessions())
@@ -167,17 +175,19 @@ class Outbox:
         self.close()
 
     def _commit(self, entries: Sequence[Entry]) -> None:
-        need_bytes = sum(entry.stored_bytes for entry in entries)
         with self._lock:
+            tight_bytes = self._tight_bytes
             for attempt in range(_ATTEMPTS):
-                pressure_bytes = (need_bytes + _EASE_BYTES) << (attempt - 1) if attempt else 0
                 try:
                     self._check_usable()
-                    self._queue.append(entries, pressure_bytes)
-                    self._spare.keep()
+                    self._queue.append(entries, tight_bytes)
+                    self._tight_bytes = None if self._spare.keep() else tight_bytes
                     return
                 except ERRORS as error:
-                    self._mend(error, attempt)
+                    if self._mend(error, attempt) is Failure.FULL:
+                        held_bytes = self._queue.store.counters.queued_bytes
+                        held_bytes = held_bytes if tight_bytes is None else min(held_bytes, tight_bytes)
+                        tight_bytes = max(held_bytes - (_EASE_BYTES << attempt), 0)
         raise disk_full()
 
     def _safely(self, work: Callable[[], T]) -> T:
@@ -190,8 +200,8 @@ class Outbox:
                     self._mend(error, attempt)
         raise disk_full()
 
-    def _mend(self, error: BaseException, attempt: int) -> None:
-        """Make it worth trying again, or raise."""
+    def _mend(self, error: BaseException, attempt: int) -> Failure:
+        """Make it worth trying again, or raise; what was wrong."""
         failure = failure_of(error)
         if failure is Failure.FULL:
             self._spare.free()
@@ -204,10 +214,13 @@ class Outbox:
                 "HAL-817",
                 f"the outbox in {self._folder} cannot be used now: {error}. Putting it again is safe",
             ) from error
+        return failure
 
     def _start_anew(self) -> None:
         self._queue.store.close()
-        store, self._boots = open_store(self._folder, is_damaged=True)
+        store, self._boots = open_store(
+            self._folder, self._spare, _wal_pages(self._cap_bytes), is_damaged=True
+        )
         self._queue = self._queue_of(store)
 
     def _queue_of(self, store: Store) -> Queue:
@@ -231,6 +244,11 @@ class Outbox:
             "HAL-813",
             f"the outbox in {self._folder} was opened before this process was forked: open it after the fork",
         )
+
+
+def _wal_pages(cap_bytes: int) -> int:
+    """How long the log may get: 4 MiB beside a large queue, less beside a small one."""
+    return min(max(cap_bytes // PAGE_BYTES // _WAL_SHARE, LEAST_WAL_PAGES), MOST_WAL_PAGES)
 
 
 def _sealer(hub_key: bytes | None, key: bytes | None) -> Sealer | None:

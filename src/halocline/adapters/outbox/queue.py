@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from halocline.adapters.outbox.entry import Entry, Row, place_of
+from halocline.adapters.outbox.failures import ERRORS, Failure, failure_of
 from halocline.adapters.outbox.making import Maker, repeated
 from halocline.adapters.outbox.store import Counters, Store, count_lost
 from halocline.adapters.outbox.taking import Taking
@@ -43,10 +44,11 @@ class Queue:
         self._passed: dict[int, int] = {}
         self._under_way = UnderWay()
 
-    def append(self, entries: Sequence[Entry], pressure_bytes: int) -> None:
+    def append(self, entries: Sequence[Entry], tight_bytes: int | None) -> None:
         """Put these in, and tell each what became of it.
 
-        With `pressure_bytes` the disk is full: so much goes, and who puts what would go at once is told so.
+        With `tight_bytes` the disk is full: no more than that may wait, and who puts what would have to go at
+        once is told so.
         """
         now_s = self._clock_s()
         with self.store.changing() as counters:
@@ -55,11 +57,11 @@ class Queue:
             for entry in new:
                 self._sequence += 1
                 entry.placed(place_of(entry.priority, counters.boot, self._sequence))
-            stay, evicted = self._with_room(counters, new, pressure_bytes)
+            stay, evicted = self._with_room(counters, new, tight_bytes)
             self.store.insert(counters, stay, now_s)
         self.store.keeps(stay)
         self._under_way.lose(ended, Loss.EXPIRED)
-        self._under_way.lose(evicted, _pressure(pressure_bytes))
+        self._under_way.lose(evicted, _pressure(tight_bytes))
         for entry, first in repeats:
             entry.error = first.error
             if entry.error is None:
@@ -83,9 +85,7 @@ class Queue:
         """What should travel next."""
         now_s = self._clock_s()
         if self.store.expires(now_s):
-            with self.store.changing() as counters:
-                ended = self._expire(counters, now_s)
-            self._under_way.lose(ended, Loss.EXPIRED)
+            self._expire_alone(now_s)
         taking = Taking(
             self.store,
             now_s,
@@ -116,6 +116,16 @@ class Queue:
         counters.now_s = now_s
         return self.store.expire(counters, now_s, _EXPIRE_AT_ONCE) if self.store.expires(now_s) else []
 
+    def _expire_alone(self, now_s: float) -> None:
+        try:
+            with self.store.changing() as counters:
+                ended = self._expire(counters, now_s)
+        except ERRORS as error:
+            if failure_of(error) is not Failure.FULL:
+                raise
+            return  # what has ended is not given, and can be taken out when there is space to write that
+        self._under_way.lose(ended, Loss.EXPIRED)
+
     def _correct(self, counters: Counters, ids: Sequence[str]) -> None:
         """What left the queue while it was under way, and arrived, was not lost."""
         for loss in self._under_way.arrived(ids):
@@ -143,24 +153,28 @@ class Queue:
         return list(new.values()), repeats
 
     def _with_room(
-        self, counters: Counters, new: Sequence[Entry], pressure_bytes: int
+        self, counters: Counters, new: Sequence[Entry], tight_bytes: int | None
     ) -> tuple[list[Entry], list[int]]:
         """Count the new, evict what must go; those of the new that stay, and the queued that went."""
         counters.accepted += len(new)
-        over_bytes = counters.queued_bytes + sum(entry.stored_bytes for entry in new) - self._cap_bytes
-        over_bytes = max(over_bytes, pressure_bytes)
+        is_tight = tight_bytes is not None and tight_bytes < self._cap_bytes
+        may_bytes = tight_bytes if tight_bytes is not None and is_tight else self._cap_bytes
+        over_bytes = counters.queued_bytes + sum(entry.stored_bytes for entry in new) - may_bytes
         if over_bytes <= 0:
             return list(new), []
         coming = [entry.held() for entry in new]
         gone = {held.place for held in evictions(self.store.by_worth(), coming, over_bytes)}
-        turned_away = [entry for entry in new if entry.place in gone and pressure_bytes]
+        stay = [entry for entry in new if entry.place not in gone]
+        evicted = sorted(gone - {held.place for held in coming})
+        turned_away = [entry for entry in new if entry.place in gone] if is_tight else []
         for entry in turned_away:
             entry.error = disk_full()
-        counters.accepted -= len(turned_away)
-        evicted = sorted(gone - {held.place for held in coming})
+        if turned_away and not stay:
+            evicted = []  # nothing of more worth goes for what does not stay
         self._delete(counters, evicted)
-        count_lost(counters, _pressure(pressure_bytes), len(gone) - len(turned_away))
-        return [entry for entry in new if entry.place not in gone], evicted
+        counters.accepted -= len(turned_away)
+        count_lost(counters, _pressure(tight_bytes), len(evicted) + len(new) - len(stay) - len(turned_away))
+        return stay, evicted
 
     def _delete(self, counters: Counters, places: Sequence[int]) -> None:
         self.store.delete(counters, places)
@@ -176,8 +190,8 @@ class Queue:
         return msgspec.structs.replace(waiting, body=self._opener.body(waiting), session=b"")
 
 
-def _pressure(pressure_bytes: int) -> Loss:
-    return Loss.DISK_FULL if pressure_bytes else Loss.OVER_CAP
+def _pressure(tight_bytes: int | None) -> Loss:
+    return Loss.OVER_CAP if tight_bytes is None else Loss.DISK_FULL
 
 
 def disk_full() -> Transient:

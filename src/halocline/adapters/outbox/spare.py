@@ -6,26 +6,26 @@ import time
 from pathlib import Path
 from typing import Final
 
-SPARE_BYTES: Final = 8 << 20
-"""A whole log that must be written into a database that has to grow, and another log."""
 _AGAIN_S: Final = 1.0
 """So often at most it is tried to have it again."""
 
 
 class Spare:
-    """A file that is nothing but space: given free on a full disk, taken again when there is room."""
+    """A file that is nothing but space: given free on a full disk, taken again when there is room.
+
+    It is to hold a whole log that goes into a database that has to grow for it, and another log.
+    """
 
     def __init__(self, path: Path, size_bytes: int) -> None:
         self._path = path
         self._size_bytes = size_bytes
-        self._there = False
+        self._there = path.exists()
         self._tried_s = float("-inf")
-        self.keep()
 
-    def keep(self) -> None:
-        """Have the space, where the disk has it; a full disk is no error."""
+    def keep(self) -> bool:
+        """Have the space, where the disk has it; whether it is there. A full disk is no error."""
         if self._there or time.monotonic() - self._tried_s < _AGAIN_S:
-            return
+            return self._there
         self._tried_s = time.monotonic()
         try:
             handle = os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600)
@@ -36,6 +36,7 @@ class Spare:
             self._there = True
         except OSError:
             self.free()
+        return self._there
 
     def free(self) -> None:
         """Give it to whoever needs it."""

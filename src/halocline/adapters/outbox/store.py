@@ -69,8 +69,8 @@ class Known(msgspec.Struct, frozen=True):
 class Store:
     """One open database. Not thread-safe; raises what the database raises."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = database.opened(path)
+    def __init__(self, path: Path, wal_pages: int) -> None:
+        self._database = database.opened(path, wal_pages)
         try:
             self.counters = self._counters()
             self.last_session = self._number("SELECT max(number) FROM session")
@@ -153,6 +153,8 @@ class Store:
 
     def expires(self, now_s: float) -> bool:
         """Whether the time of any has ended."""
+        if self._soonest_s == -math.inf:
+            self._soonest_s = self._soonest()
         return self._soonest_s <= now_s
 
     def by_urgency(self, now_s: float, blocked: set[str]) -> Iterator[Row]:
