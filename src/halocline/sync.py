@@ -109,12 +109,17 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     since_boot: int
     """The boot in which these counters began at zero: the first, or one that found the queue damaged."""
     boot: int
+    """How often the queue was opened."""
     accepted: int = 0
+    """Each that was durable when `put` returned, repeats of an id not counted again."""
     arrived: int = 0
+    """Acknowledged."""
     expired: int = 0
+    """Those whose time to live ended."""
     evicted: dict[str, int] = msgspec.field(default_factory=dict)
-    """By `Loss`; refusals as `refused:REASON`."""
+    """By reason; what the hub refused as `refused:REASON`."""
     queued: int = 0
+    """What waits."""
     queued_bytes: int = 0
     """As they lie on the disk."""
     damaged: int = 0

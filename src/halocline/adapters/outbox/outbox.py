@@ -104,7 +104,7 @@ class Outbox:
         payload: bytes,
         *,
         kind: str,
-        priority: int = Priority.NORMAL,
+        priority: int = Priority.NORMAL.value,
         value: float = 0.0,
         ttl_s: float | None = None,
         stream: str = "",
