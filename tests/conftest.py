@@ -63,3 +63,14 @@ def _started(pgserver, folder: Path):
             if attempt == 3:
                 raise
     raise AssertionError
+
+
+@pytest.fixture
+def memory_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is one: for tests that write often and cut no power."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)

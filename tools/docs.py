@@ -1,6 +1,7 @@
 """Write the pages of docs/reference from the code they describe; with --check, say which are stale."""
 
 import ast
+import inspect
 import io
 import os
 import sys
@@ -9,12 +10,13 @@ from contextlib import redirect_stdout
 from itertools import pairwise
 from pathlib import Path
 
-from halocline import records
+from halocline import Outbox
 from halocline.catalogue import CATALOGUE
 from halocline.cli.app import ALIASES, COMMANDS, run
 from halocline.decide.condition import FIELDS, MAX_DEPTH, MAX_LENGTH
 from halocline.metrics import METRICS
 from halocline.records import Reason
+from halocline.sync import Ledger, Loss
 from halocline.wire.agent_file import Key
 from halocline.wire.rules_file import KIND_KEYS, QUOTA_KEYS, RULE_KEYS, THIN_KEYS, example
 
@@ -159,14 +161,43 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def outbox() -> str:
+    """The page of the outbox: its methods, its ledger, and why records are lost."""
+    names = ("put", "take", "passed", "acknowledge", "refuse", "ledger", "close")
+    calls = [f"## Outbox{signature(Outbox.__init__)}\n\n{inspect.getdoc(Outbox)}"]
+    calls += [
+        f"### {name}{signature(getattr(Outbox, name))}\n\n{inspect.getdoc(getattr(Outbox, name))}"
+        for name in names
+    ]
+    told = told_of(Loss)
+    losses = [(f"`{loss.value}`", told[loss.name]) for loss in Loss]
+    said = told_of(Ledger)
+    ledger = [(f"`{name}`", said.get(name, "")) for name in Ledger.__struct_fields__]
+    parts = [
+        *calls,
+        "## Ledger\n\n`accepted == arrived + expired + sum(evicted.values()) + queued`, at every moment: "
+        "`closes` says so.\n\n" + table(("field", "what it holds"), ledger),
+        "## Losses\n\n" + table(("reason", "what happened"), losses),
+    ]
+    return page("Outbox", "src/halocline/adapters/outbox and src/halocline/sync.py", parts)
+
+
+def signature(call: Callable[..., object]) -> str:
+    """The names of what a call takes, as one would write them."""
+    parameters = [each for each in inspect.signature(call).parameters.values() if each.name != "self"]
+    return str(inspect.Signature([each.replace(annotation=inspect.Parameter.empty) for each in parameters]))
+
+
 def told_of(kind: type) -> dict[str, str]:
-    """What the string under each member of a class in records.py says of that member."""
-    tree = ast.parse(Path(str(records.__file__)).read_text(encoding="utf-8"))
+    """What the string under each member of a class says of that member."""
+    tree = ast.parse(Path(str(inspect.getfile(kind))).read_text(encoding="utf-8"))
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     told = {}
     for member, text in pairwise(classes[kind.__name__].body):
         match member, text:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(words))):
+                told[name] = " ".join(words.split())
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
                 told[name] = " ".join(words.split())
     return told
 
@@ -175,6 +206,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors,
     "reasons.md": reasons,
     "metrics.md": metrics,
+    "outbox.md": outbox,
     "commands.md": commands,
     "rules.md": rules,
 }

@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from halocline.adapters.http import connect
     from halocline.adapters.onnxruntime import load
+    from halocline.adapters.outbox import Outbox
     from halocline.decide.allowance import EscalationBudget
     from halocline.decide.breaker import BreakerLimits
     from halocline.decide.gate import Policy, Score
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 _HOME = {
     "connect": "halocline.adapters.http",
     "load": "halocline.adapters.onnxruntime",
+    "Outbox": "halocline.adapters.outbox",
     "EscalationBudget": "halocline.decide.allowance",
     "BreakerLimits": "halocline.decide.breaker",
     "Policy": "halocline.decide.gate",
@@ -116,6 +118,7 @@ __all__ = [
     "Misconfigured",
     "Mode",
     "ModelRef",
+    "Outbox",
     "Outcome",
     "Owner",
     "Personal",

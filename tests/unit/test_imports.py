@@ -40,6 +40,7 @@ NAMES = [
     "Misconfigured",
     "Mode",
     "ModelRef",
+    "Outbox",
     "Outcome",
     "Owner",
     "Personal",

@@ -65,6 +65,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     about: str
     low: float | None = None
     high: float | None = None
+    above: float | None = None
     choices: tuple[str, ...] = ()
 
     @property
@@ -72,10 +73,14 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
         """The range as people read it."""
         if self.choices:
             return ", ".join(self.choices)
+        if self.above is not None:
+            return f"above {self.above:g}, {self.high:g} at most"
         return f"in [{self.low:g}, {self.high:g}]" if self.low is not None else ""
 
     def allows(self, value: float) -> bool:
         """Whether a number lies in the range."""
+        if self.above is not None and value <= self.above:
+            return False
         return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
 
 
