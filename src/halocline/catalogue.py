@@ -695,4 +695,50 @@ CATALOGUE: dict[str, Entry] = {
         "A file given by `--log` is not there, or this user may not read it.",
         "Give another file, or run as its owner.",
     ),
+    # 8xx: what leaves a device, and how it arrives.
+    "HAL-801": Entry(
+        "A file of rules that cannot be used",
+        "The rules that say which samples are sent are no TOML, or have an unknown key or a wrong value.",
+        "Correct what the message names; `halocline sample rules --example` shows a whole file.",
+    ),
+    "HAL-802": Entry(
+        "A condition that cannot be read",
+        "The `when` of a rule does not parse, compares what has different types, or names what is not there.",
+        "Correct it at the place that the message names; docs/reference/rules.md lists names and signs.",
+    ),
+    "HAL-811": Entry(
+        "A record that cannot be queued",
+        "Its payload, kind, stream, id, priority, value, time to live or size is not what an outbox takes.",
+        "Correct what the message names; the rest of the queue is not concerned.",
+    ),
+    "HAL-812": Entry(
+        "An id that is taken by another record",
+        "A record was put under an id that waits in the outbox already, with other content.",
+        "Give each record an id of its own, or none: then it gets one.",
+    ),
+    "HAL-813": Entry(
+        "An outbox that cannot be opened",
+        "Its folder cannot be written, another program has it open, or a newer Halocline made it.",
+        "Give each program an outbox folder of its own, and open it after a fork.",
+    ),
+    "HAL-814": Entry(
+        "No space for another record",
+        "The disk is full, and nothing in the outbox is worth less than the record that was put.",
+        "Free space on the disk; the outbox goes on by itself. Putting the record again is safe.",
+    ),
+    "HAL-815": Entry(
+        "A sealed record that does not open",
+        "It was sealed to another key, was changed on its way, or not all of its chunks are there.",
+        "Give the device the key of the hub that opens its records; the record itself is lost.",
+    ),
+    "HAL-816": Entry(
+        "A key that seals nothing",
+        "An outbox is sealed by 32 raw bytes: a hub's X25519 public key, or a secret of your own, not both.",
+        "Give one such key as bytes, or none.",
+    ),
+    "HAL-817": Entry(
+        "The outbox is closed, or its disk fails",
+        "It was closed, or the file could not be written or read, for another reason than a full disk.",
+        "Open it again; look at the disk. Putting the record again is safe.",
+    ),
 }
