@@ -695,7 +695,7 @@ CATALOGUE: dict[str, Entry] = {
         "A file given by `--log` is not there, or this user may not read it.",
         "Give another file, or run as its owner.",
     ),
-    # 8xx: what leaves a device, and how it arrives.
+    # 8xx: what leaves a device, and how it arrives
     "HAL-801": Entry(
         "A file of rules that cannot be used",
         "The rules that say which samples are sent are no TOML, or have an unknown key or a wrong value.",
