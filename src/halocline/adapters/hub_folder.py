@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from halocline.adapters.locks import is_locked
 from halocline.errors import Misconfigured
 from halocline.whole_files import PRIVATE, write_file
 
@@ -96,17 +97,7 @@ class HubFolder:
 
 def is_held(path: Path) -> bool:
     """Whether a hub process holds the folder now."""
-    try:
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return is_locked(path / "lock")
 
 
 def _take(path: Path, lock: int, *, alone: bool) -> None:

@@ -15,6 +15,7 @@ from halocline.adapters.device_folder import identity
 from halocline.adapters.device_folder.files import failing
 from halocline.adapters.device_folder.identity import Identity, Places
 from halocline.adapters.device_folder.memory import FILE, DeviceMemory
+from halocline.adapters.locks import is_locked
 from halocline.errors import Misconfigured
 from halocline.whole_files import PRIVATE, sync, write_folder
 
@@ -129,17 +130,7 @@ def attempt_in(state: Path) -> Attempt | None:
 
 def is_held(state: Path) -> bool:
     """Whether a process holds the folder now."""
-    try:
-        lock = os.open(state / LOCK, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return is_locked(state / LOCK)
 
 
 def _take(state: Path, lock: int) -> None:
