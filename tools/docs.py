@@ -17,7 +17,7 @@ from halocline.decide.condition import FIELDS, MAX_DEPTH, MAX_LENGTH
 from halocline.metrics import METRICS
 from halocline.records import Reason
 from halocline.sync import Ledger, Loss
-from halocline.wire.agent_file import Key
+from halocline.wire.keys import Key
 from halocline.wire.rules_file import KIND_KEYS, QUOTA_KEYS, RULE_KEYS, THIN_KEYS, example
 
 RULES_INTRO = (

@@ -2,9 +2,7 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,9 +16,9 @@ from halocline.decide.device_settings import (
 )
 from halocline.errors import Misconfigured
 from halocline.fleet import NAME
-from halocline.wire.toml import literal
+from halocline.wire import toml
+from halocline.wire.keys import Key, check_names
 
-MAX_FILE_BYTES: Final = 1 << 20
 PREFIX: Final = "HALOCLINE_"
 
 
@@ -55,33 +53,6 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     poll_s: float = 60.0
     models: dict[str, ModelConfig] = {}
     sources: dict[str, str] = {}
-
-
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one key: its unit or kind, its range, and what it is for."""
-
-    kind: type
-    unit: str
-    about: str
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None
-    choices: tuple[str, ...] = ()
-
-    @property
-    def span(self) -> str:
-        """The range as people read it."""
-        if self.choices:
-            return ", ".join(self.choices)
-        if self.above is not None:
-            return f"above {self.above:g}, {self.high:g} at most"
-        return f"in [{self.low:g}, {self.high:g}]" if self.low is not None else ""
-
-    def allows(self, value: float) -> bool:
-        """Whether a number lies in the range."""
-        if self.above is not None and value <= self.above:
-            return False
-        return (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
 
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -153,7 +124,14 @@ def read_agent_file(path: str | os.PathLike[str], environment: Mapping[str, str]
     `HALOCLINE_MODEL_EDGE_THRESHOLD` for `threshold` in `[model.edge]`. Raises Misconfigured (HAL-728).
     """
     file = Path(path).expanduser()
-    told = _parsed(file)
+    told = toml.read(
+        file,
+        "HAL-728",
+        subject=str(file),
+        kind="configuration",
+        content="a configuration",
+        advice=f"Have one written: halocline agent config --example > {file}",
+    )
     try:
         return _made(told, dict(environment), file.parent)
     except Misconfigured as exc:
@@ -185,13 +163,13 @@ def starter(edge: str = "edge.onnx", cloud: str | None = "hub:cloud", policy: st
         for name, key in keys.items():
             parts.append(f"# {key.about} {key.unit}{', ' if key.span else ''}{key.span}.")
             value = given.get(name)
-            parts.append(f"# {name} =" if value is None else f"{name} = {literal(value)}")
+            parts.append(f"# {name} =" if value is None else f"{name} = {toml.literal(value)}")
     return "\n".join(parts) + "\n"
 
 
 def _made(found: dict[str, Any], environment: dict[str, str], folder: Path) -> AgentConfig:
     tables = {"agent": AGENT_KEYS, "hub": HUB_KEYS}
-    _known("", found, (*tables, "model"))
+    check_names("", found, (*tables, "model"), "HAL-728")
     sources: dict[str, str] = {}
     values: dict[str, Any] = {}
     for table, keys in tables.items():
@@ -242,15 +220,15 @@ def _table(
     environment: Mapping[str, str],
     sources: dict[str, str],
 ) -> dict[str, Any]:
-    _known(at, given, tuple(keys))
+    check_names(f"{at}.", given, tuple(keys), "HAL-728")
     read = {}
     for name, key in keys.items():
         variable = PREFIX + f"{at}_{name}".upper().replace(".", "_").replace("-", "_")
         if variable in environment:
-            read[name] = _checked(variable, _typed(variable, environment[variable], key), key)
+            read[name] = key.checked(variable, _typed(variable, environment[variable], key), "HAL-728")
             sources[f"{at}.{name}"] = variable
         elif name in given:
-            read[name] = _checked(f"{at}.{name}", given[name], key)
+            read[name] = key.checked(f"{at}.{name}", given[name], "HAL-728")
             sources[f"{at}.{name}"] = "file"
     return read
 
@@ -265,62 +243,7 @@ def _typed(variable: str, text: str, key: Key) -> Any:
         raise Misconfigured("HAL-728", f"{variable} must be {what} ({key.unit}), got {text!r}") from None
 
 
-def _checked(at: str, value: Any, key: Key) -> Any:
-    if key.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, key.kind) or isinstance(value, bool):
-        what = {str: "text", int: "a whole number", float: "a number"}[key.kind]
-        raise Misconfigured("HAL-728", f"{at} must be {what} ({key.unit}), got {value!r}")
-    if isinstance(value, str):
-        if key.choices and value not in key.choices:
-            near = _near(value, key.choices)
-            raise Misconfigured("HAL-728", f"{at} must be one of {key.span}, got {value!r}. {near}")
-    elif isinstance(value, int | float) and not key.allows(value):
-        raise Misconfigured(
-            "HAL-728", f"{at} must be {key.span} ({key.unit}), got {value!r}{_unit_hint(value, key)}"
-        )
-    return value
-
-
-def _unit_hint(value: float, key: Key) -> str:
-    """What was probably meant by a number in another unit."""
-    for unit, part in (("confidence", 100), ("seconds", 1000)):
-        if key.unit == unit and value > 1 and key.allows(value / part):
-            return f". Did you mean {value / part:g}?"
-    return ""
-
-
-def _known(at: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for key in given:
-        if key not in known:
-            where = f"{at}.{key}" if at else key
-            raise Misconfigured("HAL-728", f"{where} is not a key. {_near(key, known)}")
-
-
-def _near(word: str, known: tuple[str, ...]) -> str:
-    near = get_close_matches(word, known, 1, 0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}"
-
-
 def _as_table(at: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Misconfigured("HAL-728", f"{at} must be a table, [{at}], got {value!r}")
     return value
-
-
-def _parsed(file: Path) -> dict[str, Any]:
-    try:
-        size = file.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise Misconfigured("HAL-728", f"{file}: {size} bytes are no configuration; a page is enough")
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as exc:
-        if isinstance(exc, FileNotFoundError):
-            why = f"does not exist. Have one written: halocline agent config --example > {file}"
-        else:
-            why = f"cannot be read: {exc.strerror}"
-        raise Misconfigured("HAL-728", f"{file} {why}") from None
-    except UnicodeDecodeError:
-        raise Misconfigured("HAL-728", f"{file} is not text; expected a configuration in TOML") from None
-    except tomllib.TOMLDecodeError as exc:
-        raise Misconfigured("HAL-728", f"{file} is not TOML: {exc}") from None

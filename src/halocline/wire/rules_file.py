@@ -3,8 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +24,7 @@ from halocline.decide.rules import (
 )
 from halocline.errors import HaloclineError, Misconfigured
 from halocline.wire import toml
-from halocline.wire.agent_file import Key
+from halocline.wire.keys import Key, check_names
 
 VERSION: Final = 1
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -115,7 +114,6 @@ _KINDS: Final[Mapping[str, type[Any]]] = {
     each.kind: each for each in (Uncertainty, Strangeness, Event, Periodic, SpotChecks)
 }
 _DRAWN: Final = (Periodic.kind, SpotChecks.kind)
-_TYPES: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def read_rules(path: str | os.PathLike[str], known: Known | None = None) -> Rules:
@@ -149,7 +147,7 @@ def example() -> str:
 
 
 def _made(told: Mapping[str, Any], known: Known) -> Rules:
-    _check_names("", told, ("version", "total", "thin", "rule"))
+    check_names("", told, ("version", "total", "thin", "rule"), "HAL-801")
     if told.get("version") != VERSION:
         raise _wrong(f"expected version = {VERSION}, got {told.get('version')!r}")
     written = told.get("rule", [])
@@ -169,7 +167,7 @@ def _rule(at: int, told: Mapping[str, Any], known: Known) -> Rule:
     where = f"rule {name!r}"
     if "kind" not in told:
         raise _wrong(f"{where}: kind is missing; it is one of {', '.join(KIND_KEYS)}")
-    kind = _checked(f"{where}: kind", told["kind"], RULE_KEYS["kind"])
+    kind = RULE_KEYS["kind"].checked(f"{where}: kind", told["kind"], "HAL-801")
     own = KIND_KEYS[kind]
     for key in told:
         of_other = next((other for other, keys in KIND_KEYS.items() if key in keys), kind)
@@ -200,36 +198,9 @@ def _what(where: str, kind: str, told: dict[str, Any], known: Known) -> What:
 def _table(where: str, told: Any, keys: Mapping[str, Key]) -> dict[str, Any]:
     if not isinstance(told, Mapping):
         raise _wrong(f"{where} must be a table, [{where}], got {told!r}")
-    _check_names(where, told, tuple(keys))
+    check_names(f"{where}: ", told, tuple(keys), "HAL-801")
     dot = ": " if where.startswith("rule ") else "."
-    return {name: _checked(f"{where}{dot}{name}", told[name], keys[name]) for name in told}
-
-
-def _checked(where: str, value: Any, key: Key) -> Any:
-    if key.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, key.kind) or (isinstance(value, bool) and key.kind is not bool):
-        raise _wrong(f"{where} must be {_TYPES[key.kind]} ({key.unit}), got {value!r}")
-    if isinstance(value, str):
-        if key.choices and value not in key.choices:
-            raise _wrong(f"{where} must be one of {key.span}, got {value!r}. {_near(value, key.choices)}")
-    elif isinstance(value, int | float) and not isinstance(value, bool) and not key.allows(value):
-        is_percent = key.unit in ("confidence", "share") and 1 < value <= 100
-        meant = f". Did you mean {value / 100:g}?" if is_percent else ""
-        raise _wrong(f"{where} must be {key.span} ({key.unit}), got {value!r}{meant}")
-    return value
-
-
-def _check_names(where: str, told: Mapping[str, Any], known: Sequence[str]) -> None:
-    for name in told:
-        if name not in known:
-            at = f"{where}: " if where else ""
-            raise _wrong(f"{at}{name} is not a key. {_near(name, known)}")
-
-
-def _near(word: str, known: Sequence[str]) -> str:
-    near = get_close_matches(word, known, 1, 0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Known are {', '.join(known)}"
+    return {name: keys[name].checked(f"{where}{dot}{name}", told[name], "HAL-801") for name in told}
 
 
 def _wrong(what: str) -> Misconfigured:
